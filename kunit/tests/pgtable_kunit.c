@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Helpers for the KUnit tests of user page tables: an mm to try things on, a
+ * reader that stays inside rcu_read_lock(), and witnesses that tell when a
+ * table's page is freed.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/pgalloc.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/vmstat.h>
+
+#include "pgtable_kunit.h"
+
+/* A reader leaves by itself after this long: RCU stall warnings come later. */
+#define PGT_READER_MAX		(HZ / 2)
+
+KUNIT_DEFINE_ACTION_WRAPPER(pgt_mmput, mmput, struct mm_struct *);
+
+/**
+ * pgt_mm_create() - create an mm that has no user task
+ * @test: the test, at whose end the mm is put if pgt_mm_put() did not
+ *
+ * Return: the mm, ready for pgt_mm_use().
+ */
+struct mm_struct *pgt_mm_create(struct kunit *test)
+{
+	struct mm_struct *mm = mm_alloc();
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, pgt_mmput, mm));
+	mm->task_size = TASK_SIZE;
+	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
+	return mm;
+}
+
+/**
+ * pgt_mm_put() - put the mm before the test ends
+ * @test: the test
+ * @mm: from pgt_mm_create(); gone on return, unless somebody else has it
+ */
+void pgt_mm_put(struct kunit *test, struct mm_struct *mm)
+{
+	kunit_release_action(test, pgt_mmput, mm);
+}
+
+/**
+ * pgt_mm_use() - make the mm current's, to map and to access user memory
+ * @mm: the mm
+ *
+ * A failing assertion ends the test's thread, and with it puts current->mm:
+ * hence the reference.
+ */
+void pgt_mm_use(struct mm_struct *mm)
+{
+	mmget(mm);
+	kthread_use_mm(mm);
+}
+
+/**
+ * pgt_mm_unuse() - undo pgt_mm_use()
+ * @mm: the mm
+ */
+void pgt_mm_unuse(struct mm_struct *mm)
+{
+	kthread_unuse_mm(mm);
+	mmput(mm);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(pgt_fput, fput, struct file *);
+
+/**
+ * pgt_shmem_file() - create a file to map
+ * @test: the test, at whose end the file is closed
+ * @size: its size
+ *
+ * Return: the file, which holds no page yet.
+ */
+struct file *pgt_shmem_file(struct kunit *test, unsigned long size)
+{
+	struct file *file;
+
+	file = shmem_file_setup("pgtable_kunit", size, EMPTY_VMA_FLAGS);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, pgt_fput, file));
+	return file;
+}
+
+/**
+ * pgt_map() - map into the mm in use
+ * @test: the test
+ * @file: what to map shared; NULL for private anonymous memory
+ * @addr: where exactly
+ * @len: how much
+ */
+void pgt_map(struct kunit *test, struct file *file, unsigned long addr,
+	     unsigned long len)
+{
+	unsigned long flags = file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+
+	KUNIT_ASSERT_EQ(test, addr,
+			vm_mmap(file, addr, len, PROT_READ | PROT_WRITE,
+				flags | MAP_FIXED | MAP_NORESERVE, 0));
+}
+
+/**
+ * pgt_pmd() - find a PMD entry, allocating the tables down to it
+ * @test: the test
+ * @mm: any mm, in use or not
+ * @addr: an address within a VMA, so that the tables are freed with it
+ *
+ * Return: the entry, which may be none.
+ */
+pmd_t *pgt_pmd(struct kunit *test, struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d = p4d_alloc(mm, pgd, addr);
+	pud_t *pud = p4d ? pud_alloc(mm, p4d, addr) : NULL;
+	pmd_t *pmd = pud ? pmd_alloc(mm, pud, addr) : NULL;
+
+	KUNIT_ASSERT_NOT_NULL(test, pmd);
+	return pmd;
+}
+
+/**
+ * pgt_pte_table() - make sure that there is a PTE table
+ * @test: the test
+ * @mm: any mm, in use or not
+ * @addr: an address within a VMA, so that the table is freed with it
+ *
+ * A later fault finds the table and maps a small page, not a huge one.
+ *
+ * Return: the PMD entry that leads to the table.
+ */
+pmd_t *pgt_pte_table(struct kunit *test, struct mm_struct *mm,
+		     unsigned long addr)
+{
+	pmd_t *pmd = pgt_pmd(test, mm, addr);
+
+	KUNIT_ASSERT_FALSE(test, pte_alloc(mm, pmd));
+	return pmd;
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(pgt_put_page, put_page, struct page *);
+
+/**
+ * pgt_witness_table() - watch the page of a live table
+ * @test: the test, at whose end the witness lets go of the page
+ * @page: the page
+ *
+ * Return: the witness.
+ */
+struct pgt_witness *pgt_witness_table(struct kunit *test, struct page *page)
+{
+	struct pgt_witness *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	KUNIT_ASSERT_TRUE(test, PageTable(page));
+	get_page(page);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, pgt_put_page, page));
+	w->page = page;
+	w->refs = page_count(page);
+	return w;
+}
+
+/**
+ * pgt_freed() - has the page been given back, but for the witness?
+ * @w: the witness
+ */
+bool pgt_freed(const struct pgt_witness *w)
+{
+	return page_count(w->page) < w->refs;
+}
+
+/**
+ * pgt_destructed() - has pagetable_dtor() been called?
+ * @w: the witness
+ */
+bool pgt_destructed(const struct pgt_witness *w)
+{
+	return !PageTable(w->page);
+}
+
+/**
+ * pgt_freed_early() - has a table been freed or destructed too early?
+ * @grace: started before the table was unlinked
+ * @w: the table's witness
+ *
+ * The order matters: had the grace period been looked at first, it could have
+ * ended just before a legitimate free.
+ */
+bool pgt_freed_early(struct pgt_grace *grace, const struct pgt_witness *w)
+{
+	bool gone = pgt_freed(w) || pgt_destructed(w);
+
+	/* Pairs with the full barrier of the grace period itself. */
+	smp_mb();
+	return gone && !poll_state_synchronize_rcu(grace->cookie);
+}
+
+struct pgt_reader {
+	struct task_struct *task;
+	struct completion inside;
+	bool leave;
+	bool timed_out;
+};
+
+static int pgt_reader_fn(void *data)
+{
+	struct pgt_reader *reader = data;
+	unsigned long end = jiffies + PGT_READER_MAX;
+
+	rcu_read_lock();
+	complete(&reader->inside);
+	while (!READ_ONCE(reader->leave)) {
+		if (time_after(jiffies, end)) {
+			reader->timed_out = true;
+			break;
+		}
+		cpu_relax();
+	}
+	rcu_read_unlock();
+
+	/* kthread_stop() wants the thread to be there still. */
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static void pgt_reader_end(void *data)
+{
+	struct pgt_reader *reader = data;
+
+	WRITE_ONCE(reader->leave, true);
+	kthread_stop(reader->task);
+}
+
+/**
+ * pgt_other_cpu() - pin the test to its CPU and find it company
+ * @test: the test, skipped where there is only one CPU
+ *
+ * Return: another online CPU.
+ */
+unsigned int pgt_other_cpu(struct kunit *test)
+{
+	unsigned int this = get_cpu(), other;
+
+	other = cpumask_any_but(cpu_online_mask, this);
+	put_cpu();
+	if (other >= nr_cpu_ids)
+		kunit_skip(test, "needs two CPUs");
+	KUNIT_ASSERT_EQ(test, 0, set_cpus_allowed_ptr(current, cpumask_of(this)));
+	return other;
+}
+
+/**
+ * pgt_reader_start() - start a thread that stays inside rcu_read_lock()
+ * @test: the test, which must not sleep for the reader's CPU meanwhile
+ *
+ * Return: the reader, which is inside by now, on another CPU.
+ */
+struct pgt_reader *pgt_reader_start(struct kunit *test)
+{
+	struct pgt_reader *reader;
+	unsigned int cpu = pgt_other_cpu(test);
+
+	reader = kunit_kzalloc(test, sizeof(*reader), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, reader);
+	init_completion(&reader->inside);
+	reader->task = kthread_run_on_cpu(pgt_reader_fn, reader, cpu,
+					  "pgt_reader/%u");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, reader->task);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, pgt_reader_end, reader));
+	wait_for_completion(&reader->inside);
+	return reader;
+}
+
+/**
+ * pgt_reader_stop() - let the reader leave, and wait until it has
+ * @test: the test, which fails if the reader did not stay that long
+ * @reader: from pgt_reader_start()
+ */
+void pgt_reader_stop(struct kunit *test, struct pgt_reader *reader)
+{
+	kunit_release_action(test, pgt_reader_end, reader);
+	KUNIT_EXPECT_FALSE_MSG(test, reader->timed_out,
+			       "the reader left before the test was done");
+}
+
+/**
+ * pgt_wait_for_frees() - wait until every table unlinked so far is freed
+ *
+ * Twice, because a callback may queue another one: the batch of mmu_gather
+ * that drops the last reference on a page of several tables.
+ */
+void pgt_wait_for_frees(void)
+{
+	rcu_barrier();
+	rcu_barrier();
+}
+
+/**
+ * pgt_nr_pagetable() - NR_PAGETABLE with what is still in per-CPU counters
+ *
+ * Return: the number of pages in use as page tables.
+ */
+long pgt_nr_pagetable(void)
+{
+	long nr = global_node_page_state_pages(NR_PAGETABLE);
+#ifdef CONFIG_SMP
+	struct pglist_data *pgdat;
+	int cpu;
+
+	for_each_online_pgdat(pgdat)
+		for_each_online_cpu(cpu)
+			nr += per_cpu_ptr(pgdat->per_cpu_nodestats, cpu)
+				->vm_node_stat_diff[NR_PAGETABLE];
+#endif
+	return nr;
+}
+
+/**
+ * pgt_print_geometry() - say what the suite runs on, for whoever reads the log
+ * @suite: the suite
+ */
+int pgt_print_geometry(struct kunit_suite *suite)
+{
+	pr_info("# %s: %u possible, %u online CPUs, %lu kB pages, split locks: pte %d pmd %d allocated %d, thp %d\n",
+		suite->name, num_possible_cpus(), num_online_cpus(),
+		PAGE_SIZE / 1024, IS_ENABLED(CONFIG_SPLIT_PTE_PTLOCKS),
+		IS_ENABLED(CONFIG_SPLIT_PMD_PTLOCKS), ALLOC_SPLIT_PTLOCKS,
+		has_transparent_hugepage());
+	return 0;
+}

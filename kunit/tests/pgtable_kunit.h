@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Helpers for the KUnit tests of user page tables.
+ */
+#ifndef _MM_TESTS_PGTABLE_KUNIT_H
+#define _MM_TESTS_PGTABLE_KUNIT_H
+
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+
+/* Where the tests map: the start of a PMD table's page on no architecture. */
+#define PGT_ADDR	ALIGN(0x10000000UL, PMD_SIZE)
+
+struct mm_struct *pgt_mm_create(struct kunit *test);
+void pgt_mm_put(struct kunit *test, struct mm_struct *mm);
+void pgt_mm_use(struct mm_struct *mm);
+void pgt_mm_unuse(struct mm_struct *mm);
+
+struct file *pgt_shmem_file(struct kunit *test, unsigned long size);
+void pgt_map(struct kunit *test, struct file *file, unsigned long addr,
+	     unsigned long len);
+pmd_t *pgt_pmd(struct kunit *test, struct mm_struct *mm, unsigned long addr);
+pmd_t *pgt_pte_table(struct kunit *test, struct mm_struct *mm,
+		     unsigned long addr);
+
+/*
+ * The page of a pgtable_t, which is a struct page pointer on some
+ * architectures and a pointer to the table on others.
+ */
+static inline struct page *pgt_page(pgtable_t table)
+{
+	return _Generic(table, struct page *: table,
+			default: virt_to_page(table));
+}
+
+/**
+ * struct pgt_witness - tells whether the page of a table has been freed
+ * @page: the page, on which the witness holds a reference
+ * @refs: how many references there were in all while the table was alive
+ *
+ * The free of a page that somebody else has a reference on just drops the
+ * count: so the witness can tell, and can still read the page, without a use
+ * after free.
+ */
+struct pgt_witness {
+	struct page *page;
+	int refs;
+};
+
+struct pgt_witness *pgt_witness_table(struct kunit *test, struct page *page);
+bool pgt_freed(const struct pgt_witness *w);
+bool pgt_destructed(const struct pgt_witness *w);
+
+/*
+ * The checks that all lifetime tests share. EXPECT_ALIVE is for where a reader
+ * may still use the table, EXPECT_GONE for after pgt_wait_for_frees().
+ */
+#define PGT_EXPECT_ALIVE(test, w)					\
+do {									\
+	KUNIT_EXPECT_FALSE_MSG(test, pgt_freed(w),			\
+			       "page freed under a reader");		\
+	KUNIT_EXPECT_FALSE_MSG(test, pgt_destructed(w),			\
+			       "table destructed under a reader");	\
+} while (0)
+
+#define PGT_EXPECT_GONE(test, w)					\
+do {									\
+	KUNIT_EXPECT_TRUE_MSG(test, pgt_destructed(w),			\
+			      "table never destructed");		\
+	KUNIT_EXPECT_TRUE_MSG(test, pgt_freed(w), "page never freed");	\
+} while (0)
+
+struct pgt_reader;
+struct pgt_reader *pgt_reader_start(struct kunit *test);
+void pgt_reader_stop(struct kunit *test, struct pgt_reader *reader);
+
+unsigned int pgt_other_cpu(struct kunit *test);
+void pgt_wait_for_frees(void);
+long pgt_nr_pagetable(void);
+int pgt_print_geometry(struct kunit_suite *suite);
+
+/**
+ * struct pgt_grace - a grace period that has to pass before a table is freed
+ * @cookie: state of RCU before the table was unlinked
+ *
+ * The way to check the rule without a reader, at speed: start, unlink and free
+ * the table, then poll pgt_freed_early().
+ */
+struct pgt_grace {
+	unsigned long cookie;
+};
+
+static inline void pgt_grace_start(struct pgt_grace *grace)
+{
+	grace->cookie = get_state_synchronize_rcu();
+}
+
+bool pgt_freed_early(struct pgt_grace *grace, const struct pgt_witness *w);
+
+#endif /* _MM_TESTS_PGTABLE_KUNIT_H */

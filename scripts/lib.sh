@@ -7,6 +7,8 @@ tree=$out/tree
 
 export CCACHE_DIR=$out/ccache CCACHE_MAXSIZE=20G PYTHONDONTWRITEBYTECODE=1
 # Debian's python3 and its modules, whatever else is first in PATH.
+# Looking at a user's clone must not refresh its index.
+export GIT_OPTIONAL_LOCKS=0
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH LC_ALL=C.UTF-8
 
 say() { printf '[%3d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*" >&2; }

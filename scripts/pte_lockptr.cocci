@@ -1,32 +1,24 @@
 // pte_lockptr() is given a PTE, never a PMD entry; ptep_lockptr() is gone.
-// Run by scripts/check with --include-headers over the files that name either.
-virtual report
+// Run by scripts/check over the files that name either; each line that matches
+// is printed with a minus sign.
 
-@pmd@
+@@
+typedef pmd_t, pte_t;
 pmd_t *p;
-pmd_t v;
 expression mm;
-position pos;
 @@
 (
- pte_lockptr@pos(mm, p)
+* pte_lockptr(mm, p)
 |
- pte_lockptr@pos(mm, &v)
-|
- pte_lockptr@pos(mm, (pte_t *)p)
+* pte_lockptr(mm, (pte_t *)p)
 )
 
-@old@
-position pos;
 @@
- ptep_lockptr@pos(...)
+pmd_t v;
+expression mm;
+@@
+* pte_lockptr(mm, &v)
 
-@script:python@
-pos << pmd.pos;
 @@
-print(f"{pos[0].file}:{pos[0].line}: pte_lockptr() of a PMD entry")
-
-@script:python@
-pos << old.pos;
 @@
-print(f"{pos[0].file}:{pos[0].line}: ptep_lockptr() is gone")
+* ptep_lockptr(...)

@@ -21,14 +21,20 @@
 
 #include "pgtable_kunit.h"
 
-/* A reader leaves by itself after this long: RCU stall warnings come later. */
-#define PGT_READER_MAX		(HZ / 2)
+/* A reader leaves by itself after this long, well before RCU stall warnings. */
+#define PGT_READER_MAX		(2 * HZ)
+
+/* References on the page of a table: the table's own and the witness's. */
+#define PGT_REFS		2
 
 KUNIT_DEFINE_ACTION_WRAPPER(pgt_mmput, mmput, struct mm_struct *);
 
 /**
  * pgt_mm_create() - create an mm that has no user task
  * @test: the test, at whose end the mm is put if pgt_mm_put() did not
+ *
+ * Unlike kunit_attach_mm(), which gives the test's thread one mm for good: a
+ * test may have several, whose exit is part of what it looks at.
  *
  * Return: the mm, ready for pgt_mm_use().
  */
@@ -170,26 +176,53 @@ struct pgt_witness *pgt_witness_table(struct kunit *test, struct page *page)
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, pgt_put_page, page));
 	w->page = page;
-	w->refs = page_count(page);
 	return w;
 }
 
 /**
  * pgt_freed() - has the page been given back, but for the witness?
  * @w: the witness
+ *
+ * Return: true if so.
  */
 bool pgt_freed(const struct pgt_witness *w)
 {
-	return page_count(w->page) < w->refs;
+	return page_count(w->page) < PGT_REFS;
 }
 
 /**
  * pgt_destructed() - has pagetable_dtor() been called?
  * @w: the witness
+ *
+ * Return: true if so.
  */
 bool pgt_destructed(const struct pgt_witness *w)
 {
 	return !PageTable(w->page);
+}
+
+/**
+ * pgt_expect_alive() - a reader may still use the table
+ * @test: the test, which fails if the table is not all there
+ * @w: the table's witness
+ */
+void pgt_expect_alive(struct kunit *test, const struct pgt_witness *w)
+{
+	KUNIT_EXPECT_FALSE_MSG(test, pgt_freed(w), "page freed under a reader");
+	KUNIT_EXPECT_FALSE_MSG(test, pgt_destructed(w),
+			       "table destructed under a reader");
+}
+
+/**
+ * pgt_expect_gone() - pgt_wait_for_frees() has returned
+ * @test: the test, which fails if anything of the table is left
+ * @w: the table's witness
+ */
+void pgt_expect_gone(struct kunit *test, const struct pgt_witness *w)
+{
+	KUNIT_EXPECT_TRUE_MSG(test, pgt_destructed(w),
+			      "table never destructed");
+	KUNIT_EXPECT_TRUE_MSG(test, pgt_freed(w), "page never freed");
 }
 
 /**
@@ -199,6 +232,8 @@ bool pgt_destructed(const struct pgt_witness *w)
  *
  * The order matters: had the grace period been looked at first, it could have
  * ended just before a legitimate free.
+ *
+ * Return: true if it is gone and no grace period has passed.
  */
 bool pgt_freed_early(struct pgt_grace *grace, const struct pgt_witness *w)
 {
@@ -334,6 +369,8 @@ long pgt_nr_pagetable(void)
 /**
  * pgt_print_geometry() - say what the suite runs on, for whoever reads the log
  * @suite: the suite
+ *
+ * Return: 0.
  */
 int pgt_print_geometry(struct kunit_suite *suite)
 {

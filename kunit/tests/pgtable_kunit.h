@@ -24,20 +24,9 @@ pmd_t *pgt_pmd(struct kunit *test, struct mm_struct *mm, unsigned long addr);
 pmd_t *pgt_pte_table(struct kunit *test, struct mm_struct *mm,
 		     unsigned long addr);
 
-/*
- * The page of a pgtable_t, which is a struct page pointer on some
- * architectures and a pointer to the table on others.
- */
-static inline struct page *pgt_page(pgtable_t table)
-{
-	return _Generic(table, struct page *: table,
-			default: virt_to_page(table));
-}
-
 /**
  * struct pgt_witness - tells whether the page of a table has been freed
  * @page: the page, on which the witness holds a reference
- * @refs: how many references there were in all while the table was alive
  *
  * The free of a page that somebody else has a reference on just drops the
  * count: so the witness can tell, and can still read the page, without a use
@@ -45,31 +34,14 @@ static inline struct page *pgt_page(pgtable_t table)
  */
 struct pgt_witness {
 	struct page *page;
-	int refs;
 };
 
 struct pgt_witness *pgt_witness_table(struct kunit *test, struct page *page);
 bool pgt_freed(const struct pgt_witness *w);
 bool pgt_destructed(const struct pgt_witness *w);
 
-/*
- * The checks that all lifetime tests share. EXPECT_ALIVE is for where a reader
- * may still use the table, EXPECT_GONE for after pgt_wait_for_frees().
- */
-#define PGT_EXPECT_ALIVE(test, w)					\
-do {									\
-	KUNIT_EXPECT_FALSE_MSG(test, pgt_freed(w),			\
-			       "page freed under a reader");		\
-	KUNIT_EXPECT_FALSE_MSG(test, pgt_destructed(w),			\
-			       "table destructed under a reader");	\
-} while (0)
-
-#define PGT_EXPECT_GONE(test, w)					\
-do {									\
-	KUNIT_EXPECT_TRUE_MSG(test, pgt_destructed(w),			\
-			      "table never destructed");		\
-	KUNIT_EXPECT_TRUE_MSG(test, pgt_freed(w), "page never freed");	\
-} while (0)
+void pgt_expect_alive(struct kunit *test, const struct pgt_witness *w);
+void pgt_expect_gone(struct kunit *test, const struct pgt_witness *w);
 
 struct pgt_reader;
 struct pgt_reader *pgt_reader_start(struct kunit *test);

@@ -104,7 +104,7 @@ static void every_entry_has_its_tables_lock(struct kunit *test)
 		pte = pte_offset_map_lock(mm, pmd, addr, &ptl);
 		KUNIT_ASSERT_NOT_NULL(test, pte);
 		wrong += ptl != expected;
-		absent += !pte_present(ptep_get(pte));
+		absent += val || !pte_present(ptep_get(pte));
 #ifndef CONFIG_HIGHPTE
 		other += pte_lockptr(mm, pte) != expected;
 #endif

@@ -9,6 +9,6 @@ CONFIG_SERIAL_AMBA_PL011=y
 CONFIG_SERIAL_AMBA_PL011_CONSOLE=y''',
 			   qemu_arch='arm',
 			   kernel_path='arch/arm/boot/zImage',
-			   kernel_command_line='console=ttyAMA0 maxcpus=2',
+			   kernel_command_line='console=ttyAMA0 maxcpus=2 slab_debug=U,page->ptl',
 			   extra_qemu_params=['-machine', 'virt', '-cpu', 'cortex-a15',
 					      '-smp', '4', '-m', '2048'])

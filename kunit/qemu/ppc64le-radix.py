@@ -9,6 +9,6 @@ CONFIG_CPU_LITTLE_ENDIAN=y
 CONFIG_HVC_CONSOLE=y''',
 			   qemu_arch='ppc64',
 			   kernel_path='vmlinux',
-			   kernel_command_line='console=ttyS0 maxcpus=2',
+			   kernel_command_line='console=ttyS0 maxcpus=2 slab_debug=U,page->ptl',
 			   extra_qemu_params=['-M', 'pseries', '-cpu', 'power9',
 					      '-smp', '4', '-m', '2048'])

@@ -9,6 +9,6 @@ CONFIG_TUNE_ZEC12=y
 CONFIG_NUMA=y''',
 			   qemu_arch='s390x',
 			   kernel_path='arch/s390/boot/bzImage',
-			   kernel_command_line='console=ttyS0 maxcpus=2',
+			   kernel_command_line='console=ttyS0 maxcpus=2 slab_debug=U,page->ptl',
 			   extra_qemu_params=['-machine', 's390-ccw-virtio', '-cpu', 'qemu',
 					      '-smp', '4', '-m', '2048'])

@@ -8,6 +8,6 @@ CONFIG_SERIAL_8250=y
 CONFIG_SERIAL_8250_CONSOLE=y''',
 			   qemu_arch='x86_64',
 			   kernel_path='arch/x86/boot/bzImage',
-			   kernel_command_line='console=ttyS0 maxcpus=2',
+			   kernel_command_line='console=ttyS0 maxcpus=2 slab_debug=U,page->ptl',
 			   extra_qemu_params=['-bios', 'qboot.rom',
 					      '-smp', '4', '-m', '2048'])

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * rounds - the init of a guest: 1000 times fork, exec, mmap, munmap and exit,
+ * after which as many page tables and split locks have to be in use as before.
+ * Prints KTAP on the console. Built with the kernel's own nolibc.
+ */
+#include "nolibc.h"
+
+#define ROUNDS	1000
+#define MB	(1UL << 20)
+
+/* The number after KEY in FILE, -1 if it is not there. */
+static long number(const char *file, const char *key)
+{
+	static char buf[1 << 16];
+	size_t have = 0, len = strlen(key);
+	int fd = open(file, O_RDONLY);
+	ssize_t n;
+	char *p;
+
+	if (fd < 0)
+		return -1;
+	while (have < sizeof(buf) - 1 &&
+	       (n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0)
+		have += n;
+	close(fd);
+	buf[have] = '\0';
+	for (p = buf; p; p = strchr(p, '\n'), p = p ? p + 1 : p)
+		if (!strncmp(p, key, len) && p[len] == ' ') {
+			for (p += len; *p == ' '; p++)
+				;
+			return atol(p);
+		}
+	return -1;
+}
+
+/*
+ * What is left when all is quiet: every CPU has run us last, so that none
+ * keeps a dead process's PGD, RCU has run, and the counters are folded.
+ */
+static void count(long *tables, long *locks)
+{
+	unsigned long mask;
+	int cpu, fd;
+
+	for (cpu = 0; cpu < 4; cpu++) {
+		mask = 1UL << cpu;
+		if (!syscall(__NR_sched_setaffinity, 0, sizeof(mask), &mask))
+			usleep(20000);
+	}
+	sleep(1);
+	fd = open("/proc/sys/vm/stat_refresh", O_WRONLY);
+	if (fd >= 0) {
+		write(fd, "1", 1);
+		close(fd);
+	}
+	*tables = number("/proc/vmstat", "nr_page_table_pages");
+	*locks = number("/proc/slabinfo", "page->ptl");
+}
+
+/* Tables at several places, some unmapped, some left for exit. */
+static int use_memory(void)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		char *p = mmap((void *)(256 * MB + i * 64 * MB), 8 * MB,
+			       PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+		if (p == MAP_FAILED)
+			return 1;
+		p[0] = 1;
+		p[3 * MB] = 1;
+		p[7 * MB] = 1;
+		if (i & 1)
+			munmap(p, 8 * MB);
+	}
+	return 0;
+}
+
+static int rounds(int nr, char *self)
+{
+	int status, bad = 0;
+	char *argv[] = { self, "again", NULL };
+	char *envp[] = { NULL };
+	pid_t pid;
+
+	while (nr--) {
+		pid = fork();
+		if (!pid) {
+			if (use_memory())
+				_exit(1);
+			execve("/init", argv, envp);
+			_exit(1);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+			bad++;
+	}
+	return bad;
+}
+
+int main(int argc, char **argv)
+{
+	long tables[2], locks[2];
+	int bad, try;
+
+	if (argc > 1 && !strcmp(argv[1], "again"))
+		return use_memory();
+
+	mount("proc", "/proc", "proc", 0, NULL);
+	rounds(ROUNDS / 10, argv[0]);
+	count(&tables[0], &locks[0]);
+	bad = rounds(ROUNDS, argv[0]);
+	for (try = 0; try < 5; try++) {
+		count(&tables[1], &locks[1]);
+		if (tables[1] == tables[0] && locks[1] == locks[0])
+			break;
+	}
+
+	printf("KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: rounds\n    1..3\n");
+	printf("    # rounds: nr_page_table_pages %ld -> %ld, page->ptl %ld -> %ld\n",
+	       tables[0], tables[1], locks[0], locks[1]);
+	printf("    %s 1 no_round_fails\n", bad ? "not ok" : "ok");
+	printf("    %s 2 tables_come_back\n",
+	       tables[0] > 0 && tables[1] == tables[0] ? "ok" : "not ok");
+	if (locks[0] < 0)
+		printf("    ok 3 locks_come_back # SKIP locks are not allocated\n");
+	else
+		printf("    %s 3 locks_come_back\n",
+		       locks[1] == locks[0] ? "ok" : "not ok");
+	printf("%s 1 rounds\n", bad || tables[1] != tables[0] ||
+	       locks[1] != locks[0] ? "not ok" : "ok");
+	reboot(LINUX_REBOOT_CMD_RESTART);
+	return 0;
+}

@@ -107,3 +107,37 @@ p << free_only.p;
 f << free_only.f;
 @@
 print("%s:%s: pagetable_free() without destructor" % (p[0].file, f))
+
+// A destructor for tables that may never have been constructed: fine where
+// the function frees what its other half has allocated
+@asks@
+identifier f;
+position p;
+@@
+f@p(...) { <+... PageTable(...) ...+> }
+
+@dtor_only@
+identifier f;
+position p != {asks.p, ctor.p};
+@@
+f@p(...) { <+... \( pagetable_dtor(...) \| pagetable_dtor_free(...) \) ...+> }
+
+@script:python depends on report@
+p << dtor_only.p;
+f << dtor_only.f;
+@@
+print("%s:%s: destructor without constructor" % (p[0].file, f))
+
+// No mm: whose tables are these?
+@nomm@
+identifier f, fn = {pgd_free, p4d_free, pud_free, pmd_free, pte_free, pte_free_kernel};
+position p;
+@@
+f@p(...) { <+... fn(NULL, ...) ...+> }
+
+@script:python depends on report@
+p << nomm.p;
+f << nomm.f;
+fn << nomm.fn;
+@@
+print("%s:%s: %s() without mm" % (p[0].file, f, fn))

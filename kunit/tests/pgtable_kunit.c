@@ -353,7 +353,7 @@ void pgt_wait_for_frees(void)
  */
 long pgt_nr_pagetable(void)
 {
-	long nr = global_node_page_state_pages(NR_PAGETABLE);
+	long nr = atomic_long_read(&vm_node_stat[NR_PAGETABLE]);
 #ifdef CONFIG_SMP
 	struct pglist_data *pgdat;
 	int cpu;

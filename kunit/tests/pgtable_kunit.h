@@ -9,8 +9,11 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 
-/* Where the tests map: the start of a PMD table's page on no architecture. */
-#define PGT_ADDR	ALIGN(0x10000000UL, PMD_SIZE)
+/*
+ * Where the tests map: the start of a PMD table's page on no architecture, nor
+ * in the first table, which 32-bit ARM keeps.
+ */
+#define PGT_ADDR	ALIGN(0x50000000UL, PMD_SIZE)
 
 struct mm_struct *pgt_mm_create(struct kunit *test);
 void pgt_mm_put(struct kunit *test, struct mm_struct *mm);

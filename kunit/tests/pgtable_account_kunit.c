@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <linux/cpumask.h>
 #include <linux/ioport.h>
+#include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pgalloc.h>
@@ -17,7 +18,7 @@
 #include <linux/vmstat.h>
 
 #include <asm/tlb.h>
-#ifdef CONFIG_X86_64
+#if defined(CONFIG_X86_64) || defined(CONFIG_RISCV)
 #include <asm/set_memory.h>
 #endif
 
@@ -489,8 +490,9 @@ static void faults_and_exit_balance(struct kunit *test)
  */
 static void hot_remove_balances(struct kunit *test)
 {
-#if defined(CONFIG_DEVICE_PRIVATE) && \
+#if defined(CONFIG_ZONE_DEVICE) && \
 	(defined(CONFIG_X86_64) || defined(CONFIG_ARM64) || defined(CONFIG_RISCV))
+	struct range range = mhp_get_pluggable_range(true);
 	unsigned long size = 1UL << PA_SECTION_SHIFT;
 	struct dev_pagemap *pgmap = kunit_kzalloc(test, sizeof(*pgmap), GFP_KERNEL);
 	bool split = !IS_ENABLED(CONFIG_X86_64);
@@ -500,8 +502,11 @@ static void hot_remove_balances(struct kunit *test)
 	int round;
 
 	KUNIT_ASSERT_NOT_NULL(test, pgmap);
-	res = request_free_mem_region(&iomem_resource, size, "pgtable_kunit");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
+	/* At the top, where it has tables to itself */
+	range.end = min_t(u64, range.end, iomem_resource.end);
+	res = request_mem_region(ALIGN_DOWN(range.end + 1, size) - size, size,
+				 "pgtable_kunit");
+	KUNIT_ASSERT_NOT_NULL(test, res);
 	pgmap->type = MEMORY_DEVICE_GENERIC;
 	pgmap->range.start = res->start;
 	pgmap->range.end = res->end;
@@ -518,6 +523,9 @@ static void hot_remove_balances(struct kunit *test)
 		mapped = pgt_nr_pagetable();
 		KUNIT_EXPECT_EQ(test, 0, set_memory_4k((unsigned long)addr, 1));
 		split = pgt_nr_pagetable() > mapped;
+#elif defined(CONFIG_RISCV)
+		/* Splits with a table that is not constructed. */
+		KUNIT_EXPECT_EQ(test, 0, set_memory_rw((unsigned long)addr, 1));
 #endif
 		memunmap_pages(pgmap);
 	}
@@ -527,7 +535,7 @@ static void hot_remove_balances(struct kunit *test)
 		kunit_skip(test, "no large page to split");
 	KUNIT_EXPECT_EQ(test, before, pgt_nr_pagetable());
 #else
-	kunit_skip(test, "needs DEVICE_PRIVATE on x86_64, arm64 or riscv");
+	kunit_skip(test, "needs ZONE_DEVICE on x86_64, arm64 or riscv");
 #endif
 }
 

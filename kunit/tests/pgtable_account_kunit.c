@@ -419,10 +419,11 @@ static void locks_are_counted(struct kunit *test)
  */
 static struct mm_struct *park(struct kunit *test, struct mm_struct *at)
 {
+	const struct cpumask *here = cpumask_of(raw_smp_processor_id());
+
 	if (!at) {
 		at = pgt_mm_create(test);
-		KUNIT_ASSERT_EQ(test, 0, set_cpus_allowed_ptr(current,
-				cpumask_of(raw_smp_processor_id())));
+		KUNIT_ASSERT_EQ(test, 0, set_cpus_allowed_ptr(current, here));
 	}
 	pgt_mm_use(at);
 	pgt_mm_unuse(at);
@@ -442,10 +443,10 @@ static void touch(struct kunit *test, struct mm_struct *mm, struct file *file)
 	pgt_map(test, NULL, PGT_ADDR, len);
 	pgt_map(test, file, PGT_ADDR + len, len);
 	for (addr = PGT_ADDR; addr < PGT_ADDR + 2 * len; addr += PMD_SIZE) {
-		KUNIT_EXPECT_EQ(test, 0, copy_from_user(&byte,
-				(void __user *)addr, 1));
-		KUNIT_EXPECT_EQ(test, 0, copy_to_user((void __user *)addr,
-						      &byte, 1));
+		void __user *p = (void __user *)addr;
+
+		KUNIT_EXPECT_EQ(test, 0, copy_from_user(&byte, p, 1));
+		KUNIT_EXPECT_EQ(test, 0, copy_to_user(p, &byte, 1));
 	}
 }
 
@@ -608,7 +609,6 @@ static void forgotten_deposit_warns(struct kunit *test)
 	defined(CONFIG_TRANSPARENT_HUGEPAGE)
 	struct mm_struct *mm;
 	pgtable_t table;
-	spinlock_t *ptl;
 	pmd_t *pmd;
 
 	skip_if_warns_once(test);
@@ -623,9 +623,9 @@ static void forgotten_deposit_warns(struct kunit *test)
 	pmd = pgt_pmd(test, mm, PGT_ADDR);
 	table = pte_alloc_one(mm);
 	KUNIT_ASSERT_TRUE(test, !!table);
-	ptl = pmd_lock(mm, pmd);
+	spin_lock(pmd_lockptr(mm, pmd));
 	pgtable_trans_huge_deposit(mm, pmd, table);
-	spin_unlock(ptl);
+	spin_unlock(pmd_lockptr(mm, pmd));
 	kunit_warning_suppress(test) {
 		free_tree(mm);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);

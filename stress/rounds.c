@@ -151,6 +151,9 @@ int main(int argc, char **argv)
 		    locks[1] == locks[0] ? "ok" : "not ok");
 	say("%s 1 rounds", bad || tables[1] != tables[0] ||
 	    locks[1] != locks[0] ? "not ok" : "ok");
+	/* s390's console may lose the last line. */
+	say("# done");
+	sleep(1);
 	reboot(LINUX_REBOOT_CMD_RESTART);
 	return 0;
 }

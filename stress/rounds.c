@@ -2,53 +2,11 @@
 /*
  * rounds - the init of a guest: 1000 times fork, exec, mmap, munmap and exit,
  * after which as many page tables and split locks have to be in use as before.
- * Prints KTAP into the kernel log. Built with the kernel's own nolibc.
+ * Prints KTAP into the kernel log.
  */
-#include "nolibc.h"
+#include "guest.h"
 
 #define ROUNDS	1000
-#define MB	(1UL << 20)
-
-/* One line of the log; not every guest's console is a terminal. */
-static void say(const char *fmt, ...)
-{
-	static int fd = -1;
-	char line[128];
-	va_list args;
-	int len;
-
-	if (fd < 0)
-		fd = open("/dev/kmsg", O_WRONLY);
-	va_start(args, fmt);
-	len = vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	write(fd, line, len);
-}
-
-/* The number after KEY in FILE, -1 if it is not there. */
-static long number(const char *file, const char *key)
-{
-	static char buf[1 << 16];
-	size_t have = 0, len = strlen(key);
-	int fd = open(file, O_RDONLY);
-	ssize_t n;
-	char *p;
-
-	if (fd < 0)
-		return -1;
-	while (have < sizeof(buf) - 1 &&
-	       (n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0)
-		have += n;
-	close(fd);
-	buf[have] = '\0';
-	for (p = buf; p; p = strchr(p, '\n'), p = p ? p + 1 : p)
-		if (!strncmp(p, key, len) && p[len] == ' ') {
-			for (p += len; *p == ' '; p++)
-				;
-			return atol(p);
-		}
-	return -1;
-}
 
 /*
  * What is left when all is quiet: every CPU has run us last, so that none
@@ -151,9 +109,6 @@ int main(int argc, char **argv)
 		    locks[1] == locks[0] ? "ok" : "not ok");
 	say("%s 1 rounds", bad || tables[1] != tables[0] ||
 	    locks[1] != locks[0] ? "not ok" : "ok");
-	/* s390's console may lose the last line. */
-	say("# done");
-	sleep(1);
-	reboot(LINUX_REBOOT_CMD_RESTART);
+	finish();
 	return 0;
 }

@@ -26,21 +26,12 @@
 #include "../slab.h"
 #include "pgtable_kunit.h"
 
-/* Tables per test: more than powerpc cuts from one PMD page. */
-#define PGT_TABLES	20
-
 /* Where the constructor can fail, and where it takes a lock from a cache. */
 #if defined(CONFIG_SPLIT_PTE_PTLOCKS) && ALLOC_SPLIT_PTLOCKS
 #define PGT_ALLOC_LOCKS	1
 #else
 #define PGT_ALLOC_LOCKS	0
 #endif
-
-/* Levels that have no descriptor, and so neither constructor nor destructor. */
-#define PGT_PMD_CONSTRUCTED	(!IS_ENABLED(CONFIG_PPC_BOOK3E_64) && \
-				 !IS_ENABLED(CONFIG_SPARC))
-#define PGT_PUD_CONSTRUCTED	(!IS_ENABLED(CONFIG_PPC64) && \
-				 !IS_ENABLED(CONFIG_SPARC))
 
 /* X86_PAE has PMD tables from pgd_alloc() on; munmap() frees one of them. */
 #define PGT_EARLY_BYTES		(IS_ENABLED(CONFIG_X86_PAE) ? PAGE_SIZE : 0)
@@ -104,120 +95,12 @@ static void expect_balance(struct kunit *test, const char *what,
 	KUNIT_EXPECT_EQ_MSG(test, before.locks, now.locks, "%s: locks", what);
 }
 
-/**
- * struct level - how tables of one level are allocated and freed
- * @name: for messages
- * @constructed: whether such a table has a descriptor
- * @folded: whether the mm does without this level
- * @alloc: p?d_alloc_one() or pte_alloc_one()
- * @page: the page that the table is in
- * @free: p?d_free() or pte_free()
- * @free_tlb: p?d_free_tlb() or pte_free_tlb()
- */
-struct level {
-	const char *name;
-	bool constructed;
-	bool (*folded)(struct mm_struct *mm);
-	void *(*alloc)(struct mm_struct *mm);
-	struct page *(*page)(struct mm_struct *mm, void *table);
-	void (*free)(struct mm_struct *mm, void *table);
-	void (*free_tlb)(struct mmu_gather *tlb, void *table);
-};
-
-static struct page *table_page(struct mm_struct *mm, void *table)
-{
-	return compound_head(virt_to_page(table));
-}
-
-#define UPPER_LEVEL(lvl)						\
-static bool no_##lvl##_level(struct mm_struct *mm)			\
-{									\
-	return mm_##lvl##_folded(mm);					\
-}									\
-static void *lvl##_get(struct mm_struct *mm)				\
-{									\
-	return lvl##_alloc_one(mm, PGT_ADDR);				\
-}									\
-static void lvl##_put(struct mm_struct *mm, void *table)		\
-{									\
-	lvl##_free(mm, table);						\
-}									\
-static void lvl##_put_tlb(struct mmu_gather *tlb, void *table)		\
-{									\
-	lvl##_free_tlb(tlb, table, PGT_ADDR);				\
-}
-
-UPPER_LEVEL(pmd)
-UPPER_LEVEL(pud)
-UPPER_LEVEL(p4d)
-
-static bool no_pte_level(struct mm_struct *mm)
-{
-	return false;
-}
-
-static void *pte_get(struct mm_struct *mm)
-{
-	return pte_alloc_one(mm);
-}
-
-/* A pgtable_t is not the same everywhere: let an entry tell. */
-static struct page *pte_table_page(struct mm_struct *mm, void *table)
-{
-	/* Two, which 32-bit ARM writes; not on the stack, as Xen looks at it. */
-	pmd_t *pmd = kcalloc(2, sizeof(*pmd), GFP_KERNEL | __GFP_NOFAIL);
-	struct page *page;
-
-	pmd_populate(mm, pmd, (pgtable_t)table);
-	page = pmd_page(*pmd);
-	kfree(pmd);
-	return page;
-}
-
-static void pte_put(struct mm_struct *mm, void *table)
-{
-	pte_free(mm, (pgtable_t)table);
-}
-
-static void pte_put_tlb(struct mmu_gather *tlb, void *table)
-{
-	pte_free_tlb(tlb, (pgtable_t)table, PGT_ADDR);
-}
-
-static const struct level levels[] = {
-	{ "pte", true, no_pte_level, pte_get, pte_table_page, pte_put,
-	  pte_put_tlb },
-	{ "pmd", PGT_PMD_CONSTRUCTED, no_pmd_level, pmd_get, table_page, pmd_put,
-	  pmd_put_tlb },
-	{ "pud", PGT_PUD_CONSTRUCTED, no_pud_level, pud_get, table_page, pud_put,
-	  pud_put_tlb },
-	{ "p4d", true, no_p4d_level, p4d_get, table_page, p4d_put,
-	  p4d_put_tlb },
-};
-
-#ifdef CONFIG_MMU_GATHER_TABLE_FREE
-static struct mmu_table_batch *no_batch(void)
-{
-	return NULL;
-}
-#endif
-
-/* As if there were no memory for a batch of tables. */
-static void without_batch(struct kunit *test)
-{
-#ifdef CONFIG_MMU_GATHER_TABLE_FREE
-	kunit_activate_static_stub(test, tlb_batch_alloc, no_batch);
-#else
-	kunit_skip(test, "tables are not batched");
-#endif
-}
-
 /* Allocate tables that no entry leads to, and free them again. */
 static void alloc_and_free(struct kunit *test, bool tlb)
 {
-	const struct level *l;
+	const struct pgt_level *l;
 
-	for (l = levels; l < levels + ARRAY_SIZE(levels); l++) {
+	for (l = pgt_levels; l < pgt_levels + PGT_LEVELS; l++) {
 		struct balance before = get_balance();
 		struct pgt_witness *w = NULL;
 		struct mm_struct *mm = pgt_mm_create(test);
@@ -234,13 +117,10 @@ static void alloc_and_free(struct kunit *test, bool tlb)
 			tables[i] = l->alloc(mm);
 			KUNIT_ASSERT_NOT_NULL(test, tables[i]);
 		}
-		if (!PGT_POOLED && l->constructed) {
+		if (!PGT_POOLED) {
 			w = pgt_witness_table(test, l->page(mm, tables[0]));
 			KUNIT_EXPECT_GT_MSG(test, pgt_nr_pagetable(), empty,
 					    "%s", l->name);
-		} else if (!PGT_POOLED) {
-			KUNIT_EXPECT_EQ_MSG(test, pgt_nr_pagetable(), empty,
-					    "%s: has a constructor now?", l->name);
 		}
 
 		if (tlb) {
@@ -274,7 +154,7 @@ static void free_tlb_balances(struct kunit *test)
 /* The same, each table on its own for want of memory */
 static void free_tlb_without_memory_balances(struct kunit *test)
 {
-	without_batch(test);
+	pgt_without_batch(test);
 	alloc_and_free(test, true);
 }
 
@@ -320,7 +200,7 @@ static void munmap_balances(struct kunit *test)
 
 static void munmap_without_memory_balances(struct kunit *test)
 {
-	without_batch(test);
+	pgt_without_batch(test);
 	tree_balances(test);
 }
 
@@ -381,16 +261,16 @@ static void failing_constructor_balances(struct kunit *test)
 		struct balance before = get_balance();
 		struct mm_struct *mm = pgt_mm_create(test);
 
-		if (levels[l].folded(mm)) {
+		if (pgt_levels[l].folded(mm)) {
 			pgt_mm_put(test, mm);
 			continue;
 		}
 		kunit_activate_static_stub(test, ptlock_alloc, no_lock);
 		for (i = 0; i < PGT_TABLES; i++)
-			KUNIT_EXPECT_NULL(test, levels[l].alloc(mm));
+			KUNIT_EXPECT_NULL(test, pgt_levels[l].alloc(mm));
 		kunit_deactivate_static_stub(test, ptlock_alloc);
 		pgt_mm_put(test, mm);
-		expect_balance(test, levels[l].name, before);
+		expect_balance(test, pgt_levels[l].name, before);
 	}
 #else
 	kunit_skip(test, "no constructor can fail here");
@@ -615,8 +495,6 @@ static void forgotten_deposit_warns(struct kunit *test)
 	pmd_t *pmd;
 
 	skip_if_warns_once(test);
-	if (PTRS_PER_PMD * sizeof(pmd_t) < PAGE_SIZE)
-		kunit_skip(test, "PMD tables share a page");
 #ifdef CONFIG_PPC_BOOK3S_64
 	if (!radix_enabled())
 		kunit_skip(test, "deposits are not kept in a list");
@@ -629,11 +507,15 @@ static void forgotten_deposit_warns(struct kunit *test)
 	spin_lock(pmd_lockptr(mm, pmd));
 	pgtable_trans_huge_deposit(mm, pmd, table);
 	spin_unlock(pmd_lockptr(mm, pmd));
+	mmgrab(mm);
 	kunit_warning_suppress(test) {
 		free_tree(mm);
+		/* Which has a reference on the page where PMD tables share one. */
+		pgt_mm_put(test, mm);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
 	pte_free(mm, table);
+	mmdrop(mm);
 #else
 	kunit_skip(test, "needs DEBUG_VM, THP and split PMD locks");
 #endif

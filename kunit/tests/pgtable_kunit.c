@@ -4,11 +4,13 @@
  * reader that stays inside rcu_read_lock(), and witnesses that tell when a
  * table's page is freed.
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/highmem.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -19,12 +21,15 @@
 #include <linux/shmem_fs.h>
 #include <linux/vmstat.h>
 
+#include <asm/tlb.h>
+
+#include "../internal.h"
 #include "pgtable_kunit.h"
 
 /* A reader leaves by itself after this long, well before RCU stall warnings. */
 #define PGT_READER_MAX		(2 * HZ)
 
-/* References on the page of a table: the table's own and the witness's. */
+/* References on the page of a table: its own and that of one witness */
 #define PGT_REFS		2
 
 KUNIT_DEFINE_ACTION_WRAPPER(pgt_mmput, mmput, struct mm_struct *);
@@ -157,7 +162,16 @@ pmd_t *pgt_pte_table(struct kunit *test, struct mm_struct *mm,
 	return pmd;
 }
 
-KUNIT_DEFINE_ACTION_WRAPPER(pgt_put_page, put_page, struct page *);
+/* Those that hold a reference: one for each page */
+static LIST_HEAD(pgt_witnesses);
+
+static void pgt_witness_end(void *data)
+{
+	struct pgt_witness *w = data;
+
+	list_del(&w->list);
+	put_page(w->page);
+}
 
 /**
  * pgt_witness_table() - watch the page of a live table
@@ -168,15 +182,57 @@ KUNIT_DEFINE_ACTION_WRAPPER(pgt_put_page, put_page, struct page *);
  */
 struct pgt_witness *pgt_witness_table(struct kunit *test, struct page *page)
 {
-	struct pgt_witness *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+	struct pgt_witness *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL), *other;
 
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	KUNIT_ASSERT_TRUE(test, PageTable(page));
-	get_page(page);
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, pgt_put_page, page));
 	w->page = page;
+	/* Tables may share a page. */
+	list_for_each_entry(other, &pgt_witnesses, list)
+		if (other->page == page)
+			return w;
+	get_page(page);
+	list_add(&w->list, &pgt_witnesses);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, pgt_witness_end, w));
 	return w;
+}
+
+/**
+ * pgt_witness_entries() - watch the entries of a PTE table as well
+ * @test: the test
+ * @w: the witness of the table's page
+ * @pmd: the entry that leads to the table
+ * @addr: the first address that the table maps
+ */
+void pgt_witness_entries(struct kunit *test, struct pgt_witness *w, pmd_t *pmd,
+			 unsigned long addr)
+{
+	pte_t *pte;
+
+	w->old = kunit_kmalloc_array(test, PTRS_PER_PTE, sizeof(pte_t), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, w->old);
+	pte = pte_offset_map(pmd, addr);
+	KUNIT_ASSERT_NOT_NULL(test, pte);
+	w->offset = offset_in_page(pte);
+	memcpy(w->old, pte, PTRS_PER_PTE * sizeof(pte_t));
+	pte_unmap(pte);
+}
+
+/* Entries that are neither what they were nor none: somebody wrote them. */
+static int pgt_foreign_entries(const struct pgt_witness *w)
+{
+	int i, nr = 0;
+	pte_t *pte;
+
+	if (!w->old)
+		return 0;
+	pte = kmap_local_page(w->page) + w->offset;
+	for (i = 0; i < PTRS_PER_PTE; i++)
+		nr += !pte_none(ptep_get(pte + i)) &&
+		      !pte_same(ptep_get(pte + i), w->old[i]);
+	kunmap_local(pte);
+	return nr;
 }
 
 /**
@@ -211,6 +267,8 @@ void pgt_expect_alive(struct kunit *test, const struct pgt_witness *w)
 	KUNIT_EXPECT_FALSE_MSG(test, pgt_freed(w), "page freed under a reader");
 	KUNIT_EXPECT_FALSE_MSG(test, pgt_destructed(w),
 			       "table destructed under a reader");
+	KUNIT_EXPECT_EQ_MSG(test, 0, pgt_foreign_entries(w),
+			    "table written to under a reader");
 }
 
 /**
@@ -347,6 +405,17 @@ void pgt_wait_for_frees(void)
 }
 
 /**
+ * pgt_grace_periods() - count grace periods
+ *
+ * Return: a number that grows by one with each grace period that has started or
+ * is asked for; the low bits of RCU's sequence tell what one is doing.
+ */
+unsigned long pgt_grace_periods(void)
+{
+	return get_state_synchronize_rcu() >> 2;
+}
+
+/**
  * pgt_nr_pagetable() - NR_PAGETABLE with what is still in per-CPU counters
  *
  * Return: the number of pages in use as page tables.
@@ -380,4 +449,91 @@ int pgt_print_geometry(struct kunit_suite *suite)
 		IS_ENABLED(CONFIG_SPLIT_PMD_PTLOCKS), ALLOC_SPLIT_PTLOCKS,
 		has_transparent_hugepage());
 	return 0;
+}
+
+static struct page *table_page(struct mm_struct *mm, void *table)
+{
+	return compound_head(virt_to_page(table));
+}
+
+#define UPPER_LEVEL(lvl)						\
+static bool no_##lvl##_level(struct mm_struct *mm)			\
+{									\
+	return mm_##lvl##_folded(mm);					\
+}									\
+static void *lvl##_get(struct mm_struct *mm)				\
+{									\
+	return lvl##_alloc_one(mm, PGT_ADDR);				\
+}									\
+static void lvl##_put(struct mm_struct *mm, void *table)		\
+{									\
+	lvl##_free(mm, table);						\
+}									\
+static void lvl##_put_tlb(struct mmu_gather *tlb, void *table)		\
+{									\
+	lvl##_free_tlb(tlb, table, PGT_ADDR);				\
+}
+
+UPPER_LEVEL(pmd)
+UPPER_LEVEL(pud)
+UPPER_LEVEL(p4d)
+
+static bool no_pte_level(struct mm_struct *mm)
+{
+	return false;
+}
+
+static void *pte_get(struct mm_struct *mm)
+{
+	return pte_alloc_one(mm);
+}
+
+/* A pgtable_t is not the same everywhere: let an entry tell. */
+static struct page *pte_table_page(struct mm_struct *mm, void *table)
+{
+	/* Two, which 32-bit ARM writes; not on the stack, as Xen looks at it. */
+	pmd_t *pmd = kcalloc(2, sizeof(*pmd), GFP_KERNEL | __GFP_NOFAIL);
+	struct page *page;
+
+	pmd_populate(mm, pmd, (pgtable_t)table);
+	page = pmd_page(*pmd);
+	kfree(pmd);
+	return page;
+}
+
+static void pte_put(struct mm_struct *mm, void *table)
+{
+	pte_free(mm, (pgtable_t)table);
+}
+
+static void pte_put_tlb(struct mmu_gather *tlb, void *table)
+{
+	pte_free_tlb(tlb, (pgtable_t)table, PGT_ADDR);
+}
+
+const struct pgt_level pgt_levels[PGT_LEVELS] = {
+	{ "pte", no_pte_level, pte_get, pte_table_page, pte_put, pte_put_tlb },
+	{ "pmd", no_pmd_level, pmd_get, table_page, pmd_put, pmd_put_tlb },
+	{ "pud", no_pud_level, pud_get, table_page, pud_put, pud_put_tlb },
+	{ "p4d", no_p4d_level, p4d_get, table_page, p4d_put, p4d_put_tlb },
+};
+
+#ifdef CONFIG_MMU_GATHER_TABLE_FREE
+static struct mmu_table_batch *no_batch(void)
+{
+	return NULL;
+}
+#endif
+
+/**
+ * pgt_without_batch() - as if there were no memory for a batch of tables
+ * @test: the test, for the rest of which that is so
+ */
+void pgt_without_batch(struct kunit *test)
+{
+#ifdef CONFIG_MMU_GATHER_TABLE_FREE
+	kunit_activate_static_stub(test, tlb_batch_alloc, no_batch);
+#else
+	kunit_skip(test, "tables are not batched");
+#endif
 }

@@ -281,7 +281,7 @@ static void failing_constructor_balances(struct kunit *test)
 static void locks_are_counted(struct kunit *test)
 {
 	struct mm_struct *mm = pgt_mm_create(test);
-	long before = nr_locks();
+	long before = get_balance().locks;
 	pgtable_t table;
 
 	if (before < 0)

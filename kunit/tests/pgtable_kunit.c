@@ -27,7 +27,7 @@
 #include "pgtable_kunit.h"
 
 /* A reader leaves by itself after this long, well before RCU stall warnings. */
-#define PGT_READER_MAX		(2 * HZ)
+#define PGT_READER_MAX		(4 * HZ)
 
 /* References on the page of a table: its own and that of one witness */
 #define PGT_REFS		2
@@ -50,6 +50,8 @@ struct mm_struct *pgt_mm_create(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, mm);
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, pgt_mmput, mm));
+	/* As if khugepaged knew the mm already: it shall leave our tables alone. */
+	mm_flags_set(MMF_VM_HUGEPAGE, mm);
 	mm->task_size = TASK_SIZE;
 	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
 	return mm;
@@ -395,24 +397,11 @@ void pgt_reader_stop(struct kunit *test, struct pgt_reader *reader)
 /**
  * pgt_wait_for_frees() - wait until every table unlinked so far is freed
  *
- * Twice, because a callback may queue another one: the batch of mmu_gather
- * that drops the last reference on a page of several tables.
+ * Once: no callback that frees a table queues another one.
  */
 void pgt_wait_for_frees(void)
 {
 	rcu_barrier();
-	rcu_barrier();
-}
-
-/**
- * pgt_grace_periods() - count grace periods
- *
- * Return: a number that grows by one with each grace period that has started or
- * is asked for; the low bits of RCU's sequence tell what one is doing.
- */
-unsigned long pgt_grace_periods(void)
-{
-	return get_state_synchronize_rcu() >> 2;
 }
 
 /**

@@ -64,7 +64,6 @@ void pgt_reader_stop(struct kunit *test, struct pgt_reader *reader);
 
 unsigned int pgt_other_cpu(struct kunit *test);
 void pgt_wait_for_frees(void);
-unsigned long pgt_grace_periods(void);
 long pgt_nr_pagetable(void);
 int pgt_print_geometry(struct kunit_suite *suite);
 
@@ -82,6 +81,11 @@ struct pgt_grace {
 static inline void pgt_grace_start(struct pgt_grace *grace)
 {
 	grace->cookie = get_state_synchronize_rcu();
+}
+
+static inline bool pgt_grace_ended(struct pgt_grace *grace)
+{
+	return poll_state_synchronize_rcu(grace->cookie);
 }
 
 bool pgt_freed_early(struct pgt_grace *grace, const struct pgt_witness *w);

@@ -63,7 +63,8 @@ static void work(unsigned int seed)
 			munmap(p, len / 2);
 			_exit(0);
 		}
-		munmap(p, len);
+		while (munmap(p, len))
+			;	/* it may fail, too */
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 	}

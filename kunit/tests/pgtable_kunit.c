@@ -19,6 +19,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
+#include <linux/swap.h>
 #include <linux/vmstat.h>
 
 #include <asm/tlb.h>
@@ -317,6 +318,8 @@ static int pgt_reader_fn(void *data)
 	unsigned long end = jiffies + PGT_READER_MAX;
 
 	rcu_read_lock();
+	/* Or somebody may have to wait for this CPU in lru_add_drain_all(). */
+	lru_add_drain();
 	complete(&reader->inside);
 	while (!READ_ONCE(reader->leave)) {
 		if (time_after(jiffies, end)) {

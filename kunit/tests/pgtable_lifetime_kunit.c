@@ -11,7 +11,6 @@
 #include <linux/mman.h>
 #include <linux/pgalloc.h>
 #include <linux/sched/mm.h>
-#include <linux/swap.h>
 #include <linux/uaccess.h>
 
 #include <asm/tlb.h>
@@ -332,8 +331,7 @@ static struct used *use_memory(struct kunit *test, struct file *file, int nr)
 	u->pud = watch_level(test, 2, u->mm,
 			     pud_offset(p4d_offset(pgd_offset(u->mm, PGT_ADDR),
 						   PGT_ADDR), PGT_ADDR));
-	/* Or it would be, while the reader has the other CPU. */
-	lru_add_drain_all();
+	/* Nothing that others have queued is to make us wait. */
 	pgt_wait_for_frees();
 	return u;
 }
@@ -587,7 +585,6 @@ static void split_waits_for_reader(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, pmd_none(*pmd));
 	w = pgt_witness_table(test, pmd_page(*pmd));
 	pgt_witness_entries(test, w, pmd, PGT_ADDR);
-	lru_add_drain_all();
 	pgt_wait_for_frees();
 
 	reader = pgt_reader_start(test);
@@ -682,6 +679,7 @@ static void mms_do_not_share_pages(struct kunit *test)
 {
 	const struct pgt_level *l;
 
+	needs_rcu_table_free(test);
 	for (l = pgt_levels; l < pgt_levels + PGT_LEVELS; l++) {
 		struct mm_struct *mm[2] = {
 			pgt_mm_create(test), pgt_mm_create(test)

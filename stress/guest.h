@@ -22,23 +22,31 @@ static void say(const char *fmt, ...)
 	write(fd, line, len);
 }
 
-/* The number after KEY in FILE, -1 if it is not there. */
-static long number(const char *file, const char *key)
+/* What is in FILE, until the next call; NULL if there is none. */
+static char *slurp(const char *file)
 {
 	static char buf[1 << 16];
-	size_t have = 0, len = strlen(key);
 	int fd = open(file, O_RDONLY);
+	size_t have = 0;
 	ssize_t n;
-	char *p;
 
 	if (fd < 0)
-		return -1;
+		return NULL;
 	while (have < sizeof(buf) - 1 &&
 	       (n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0)
 		have += n;
 	close(fd);
 	buf[have] = '\0';
-	for (p = buf; p; p = strchr(p, '\n'), p = p ? p + 1 : p)
+	return buf;
+}
+
+/* The number after KEY in FILE, -1 if it is not there. */
+static long number(const char *file, const char *key)
+{
+	size_t len = strlen(key);
+	char *p;
+
+	for (p = slurp(file); p; p = strchr(p, '\n'), p = p ? p + 1 : p)
 		if (!strncmp(p, key, len) && p[len] == ' ') {
 			for (p += len; *p == ' '; p++)
 				;

@@ -73,21 +73,13 @@ static void work(unsigned int seed)
 /* How often @key begins a word in the results of a suite */
 static int count(const char *suite, const char *key)
 {
-	static char buf[1 << 16];
-	char file[96], *p;
-	size_t have = 0;
-	int fd, nr = 0;
-	ssize_t n;
+	char file[96], *buf, *p;
+	int nr = 0;
 
 	snprintf(file, sizeof(file), "/sys/kernel/debug/kunit/%s/results", suite);
-	fd = open(file, O_RDONLY);
-	if (fd < 0)
+	buf = slurp(file);
+	if (!buf)
 		return -1;
-	while (have < sizeof(buf) - 1 &&
-	       (n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0)
-		have += n;
-	close(fd);
-	buf[have] = '\0';
 	for (p = buf; (p = strstr(p, key)); p++)
 		nr += p == buf || p[-1] == ' ' || p[-1] == '\n';
 	return nr;

@@ -204,6 +204,22 @@ static void fault_and_munmap(long unused)
 	end("munmap", REGIONS * TABLES);
 }
 
+/* Tables side by side, one fault in each: @range is what a table maps. */
+static void dense_fault(long range)
+{
+	volatile char *at = region(0);
+	int i;
+
+	map(at, SMALL * range);
+	begin();
+	for (i = 0; i < SMALL; i++)
+		at[i * range] = 1;
+	end("dense-fault", SMALL);
+	begin();
+	munmap((void *)at, SMALL * range);
+	end("dense-munmap", SMALL);
+}
+
 static void small_munmap(long unused)
 {
 	volatile char *at = region(0);
@@ -372,6 +388,7 @@ int main(void)
 		each_run(huge_file, size);
 	}
 	each_run(fault_and_munmap, 0);
+	each_run(dense_fault, parameter("bench.range=") * MB);
 	each_run(small_munmap, 0);
 	each_run(fork_and_exit, 0);
 	each_run(only_exit, 0);

@@ -55,6 +55,14 @@ static long number(const char *file, const char *key)
 	return -1;
 }
 
+/* The number after NAME= on the kernel's command line, or 0 */
+static long parameter(const char *name)
+{
+	char *p = strstr(slurp("/proc/cmdline"), name);
+
+	return p ? atol(p + strlen(name)) : 0;
+}
+
 /* Ends the guest. s390's console may lose the last line. */
 static void finish(void)
 {

@@ -114,7 +114,7 @@ static void alloc_and_free(struct kunit *test, bool tlb)
 			continue;
 		}
 		for (i = 0; i < PGT_TABLES; i++) {
-			tables[i] = l->alloc(mm);
+			tables[i] = l->alloc(mm, i ? tables[i - 1] : NULL);
 			KUNIT_ASSERT_NOT_NULL(test, tables[i]);
 		}
 		if (!PGT_POOLED) {
@@ -267,7 +267,7 @@ static void failing_constructor_balances(struct kunit *test)
 		}
 		kunit_activate_static_stub(test, ptlock_alloc, no_lock);
 		for (i = 0; i < PGT_TABLES; i++)
-			KUNIT_EXPECT_NULL(test, pgt_levels[l].alloc(mm));
+			KUNIT_EXPECT_NULL(test, pgt_levels[l].alloc(mm, NULL));
 		kunit_deactivate_static_stub(test, ptlock_alloc);
 		pgt_mm_put(test, mm);
 		expect_balance(test, pgt_levels[l].name, before);

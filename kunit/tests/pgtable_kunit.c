@@ -453,7 +453,7 @@ static bool no_##lvl##_level(struct mm_struct *mm)			\
 {									\
 	return mm_##lvl##_folded(mm);					\
 }									\
-static void *lvl##_get(struct mm_struct *mm)				\
+static void *lvl##_get(struct mm_struct *mm, void *beside)		\
 {									\
 	return lvl##_alloc_one(mm, PGT_ADDR);				\
 }									\
@@ -475,20 +475,37 @@ static bool no_pte_level(struct mm_struct *mm)
 	return false;
 }
 
-static void *pte_get(struct mm_struct *mm)
+/*
+ * A pair of entries, the first of which leads to @table. On 32-bit ARM it is two
+ * by itself; not on the stack, as Xen looks at it.
+ */
+static pmd_t *pmd_pair(struct mm_struct *mm, void *table)
 {
-	return pte_alloc_one(mm);
+	pmd_t *pmd = kcalloc(4, sizeof(*pmd), GFP_KERNEL | __GFP_NOFAIL);
+
+	pmd_populate(mm, pmd, (pgtable_t)table);
+	return pmd;
+}
+
+static void *pte_get(struct mm_struct *mm, void *beside)
+{
+	pmd_t *pmd;
+	void *table;
+
+	if (!beside)
+		return pte_alloc_one(mm);
+	pmd = pmd_pair(mm, beside);
+	table = pte_alloc_one_near(mm, pmd + 1);
+	kfree(pmd);
+	return table;
 }
 
 /* A pgtable_t is not the same everywhere: let an entry tell. */
 static struct page *pte_table_page(struct mm_struct *mm, void *table)
 {
-	/* Two, which 32-bit ARM writes; not on the stack, as Xen looks at it. */
-	pmd_t *pmd = kcalloc(2, sizeof(*pmd), GFP_KERNEL | __GFP_NOFAIL);
-	struct page *page;
+	pmd_t *pmd = pmd_pair(mm, table);
+	struct page *page = pmd_page(*pmd);
 
-	pmd_populate(mm, pmd, (pgtable_t)table);
-	page = pmd_page(*pmd);
 	kfree(pmd);
 	return page;
 }

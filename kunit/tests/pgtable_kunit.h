@@ -94,7 +94,8 @@ bool pgt_freed_early(struct pgt_grace *grace, const struct pgt_witness *w);
  * struct pgt_level - how tables of one level are allocated and freed
  * @name: for messages
  * @folded: whether the mm does without this level
- * @alloc: p?d_alloc_one() or pte_alloc_one()
+ * @alloc: p?d_alloc_one() or pte_alloc_one(); if there is a table beside, then
+ *         as for the other entry of its pair
  * @page: the page that the table is in
  * @free: p?d_free() or pte_free()
  * @free_tlb: p?d_free_tlb() or pte_free_tlb()
@@ -102,7 +103,7 @@ bool pgt_freed_early(struct pgt_grace *grace, const struct pgt_witness *w);
 struct pgt_level {
 	const char *name;
 	bool (*folded)(struct mm_struct *mm);
-	void *(*alloc)(struct mm_struct *mm);
+	void *(*alloc)(struct mm_struct *mm, void *beside);
 	struct page *(*page)(struct mm_struct *mm, void *table);
 	void (*free)(struct mm_struct *mm, void *table);
 	void (*free_tlb)(struct mmu_gather *tlb, void *table);

@@ -156,7 +156,7 @@ static bool can_watch(const struct pgt_level *l, struct mm_struct *mm)
 	void *table;
 
 	if (!l->folded(mm)) {
-		table = l->alloc(mm);
+		table = l->alloc(mm, NULL);
 		if (table) {
 			ret = PageTable(l->page(mm, table));
 			l->free(mm, table);
@@ -202,7 +202,7 @@ static void free_tlb_waits(struct kunit *test)
 		if (!can_watch(l, mm))
 			continue;
 		for (i = 0; i < PGT_TABLES; i++) {
-			tables[i] = l->alloc(mm);
+			tables[i] = l->alloc(mm, i ? tables[i - 1] : NULL);
 			KUNIT_ASSERT_NOT_NULL(test, tables[i]);
 			w[i] = pgt_witness_table(test, l->page(mm, tables[i]));
 		}
@@ -261,7 +261,7 @@ static void free_tlb_waits_for_grace_period(struct kunit *test)
 			continue;
 		}
 		for (j = 0; j < PGT_TABLES; j++) {
-			tables[j] = l->alloc(mm);
+			tables[j] = l->alloc(mm, j ? tables[j - 1] : NULL);
 			KUNIT_ASSERT_NOT_NULL(test, tables[j]);
 			w[j] = pgt_witness_table(test, l->page(mm, tables[j]));
 		}
@@ -607,7 +607,7 @@ static int tables_of_a_page(struct kunit *test, const struct pgt_level *l,
 	int i;
 
 	for (i = 0; i < nr; i++) {
-		tables[i] = l->alloc(mm);
+		tables[i] = l->alloc(mm, i ? tables[i - 1] : NULL);
 		KUNIT_ASSERT_NOT_NULL(test, tables[i]);
 		if (i && l->page(mm, tables[i]) != page)
 			return i + 1;
@@ -690,8 +690,10 @@ static void mms_do_not_share_pages(struct kunit *test)
 		if (!can_watch(l, mm[0]))
 			continue;
 		for (i = 0; i < 2 * PGT_TABLES; i++) {
-			tables[i % 2][i / 2] = l->alloc(mm[i % 2]);
-			KUNIT_ASSERT_NOT_NULL(test, tables[i % 2][i / 2]);
+			void **table = &tables[i % 2][i / 2];
+
+			*table = l->alloc(mm[i % 2], i < 2 ? NULL : table[-1]);
+			KUNIT_ASSERT_NOT_NULL(test, *table);
 		}
 		for (i = 0; i < PGT_TABLES; i++)
 			for (j = 0; j < PGT_TABLES; j++)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memory - the init of a guest: what page tables take, in pages, for several
- * patterns of use. scripts/bench runs it on base and series.
+ * memory - the init of a guest: what the page tables of a process take, in
+ * pages, for several patterns of use. scripts/bench runs it on base and series.
  *
  *	memory: PATTERN PAGES VMPTE TABLES FAULTS	VMPTE in kB
  *
- * PAGES is NR_PAGETABLE, folded, and the pages of the pgtable slabs, above what
- * there was before. Where PGDs are counted nowhere (radix before the series),
- * bench.pgd= on the command line says how many pages a process's PGD has.
+ * PAGES is what a process with that pattern (and its children) adds: to
+ * NR_PAGETABLE, folded, and to the pgtable slabs, by objects in use. Where PGDs
+ * are counted nowhere (radix before the series), bench.pgd= on the command line
+ * says how many pages one has.
  */
 #include "../stress/guest.h"
 
@@ -45,36 +46,28 @@ static void quiet(void)
 	put("/proc/sys/vm/stat_refresh", "1");
 }
 
-/* Pages of the slab caches named pgtable-2^N or pgd_cache */
-static long slab_pages(void)
+/* The N-th word after the first */
+static long word(char *line, int n)
 {
-	static const char *const names[] = { "pgtable-2^", "pgd_cache" };
-	unsigned long sum = 0, slabs, per;
-	char *line = slurp("/proc/slabinfo"), *p, *e;
-	int i, n;
+	while (n--) {
+		line = strchr(line, ' ');
+		while (*line == ' ')
+			line++;
+	}
+	return atol(line);
+}
 
-	for (; line && *line; line = e ? e + 1 : NULL) {
-		e = strchr(line, '\n');
-		for (i = 0; i < 2; i++)
-			if (!strncmp(line, names[i], strlen(names[i])))
-				break;
-		if (i == 2)
-			continue;
-		/* name active objects size per-slab pages-per-slab : tunables 3 : slabdata active slabs shared */
-		for (n = 0, p = line; n < 5; n++) {
-			p = strchr(p, ' ');
-			while (*p == ' ')
-				p++;
-		}
-		per = atol(p);
-		p = strstr(p, "slabdata");
-		for (n = 0; n < 2; n++) {
-			p = strchr(p, ' ');
-			while (*p == ' ')
-				p++;
-		}
-		slabs = atol(p);
-		sum += slabs * per;
+/* Of the slab caches named pgtable-2^N or pgd_cache, as much as has objects in use */
+static long slab_bytes(void)
+{
+	char *line = slurp("/proc/slabinfo"), *end;
+	long sum = 0;
+
+	/* name active-objects objects size objects-per-slab pages-per-slab : ... */
+	for (; line && *line; line = end ? end + 1 : NULL) {
+		end = strchr(line, '\n');
+		if (!strncmp(line, "pgtable-2^", 10) || !strncmp(line, "pgd_cache", 9))
+			sum += word(line, 1) * word(line, 5) * page / word(line, 4);
 	}
 	return sum;
 }
@@ -82,7 +75,7 @@ static long slab_pages(void)
 static long pages(void)
 {
 	quiet();
-	return number("/proc/vmstat", "nr_page_table_pages") + slab_pages();
+	return number("/proc/vmstat", "nr_page_table_pages") + (slab_bytes() + page - 1) / page;
 }
 
 static long faults(void)
@@ -100,21 +93,31 @@ static long vmpte(void)
 	return p ? strtol(p + 6, NULL, 10) : -1;
 }
 
-static long start_pages, start_vmpte, start_faults;
+static long start_pages;
 
-static void begin(void)
+/* In the process that has the pattern, with so many children. */
+static void end(const char *pattern, long tables, long children)
 {
-	start_pages = pages();
-	start_vmpte = vmpte();
-	start_faults = faults();
+	long f = faults(), v = vmpte();
+
+	say("memory: %s %ld %ld %ld %ld", pattern,
+	    pages() - start_pages + (1 + children) * pgd, v, tables, f);
 }
 
-/* @more: pages that are counted nowhere */
-static void end(const char *pattern, long tables, long more)
+/* What @how does is done in a process that was forked for it. */
+static void process(void (*how)(const char *, long), const char *pattern, long arg)
 {
-	long f = faults() - start_faults, v = vmpte() - start_vmpte;
+	int status;
+	pid_t pid;
 
-	say("memory: %s %ld %ld %ld %ld", pattern, pages() - start_pages + more, v, tables, f);
+	start_pages = pages();
+	pid = fork();
+	want(pid >= 0, "fork");
+	if (!pid) {
+		how(pattern, arg);
+		_exit(0);
+	}
+	want(waitpid(pid, &status, 0) == pid && !status, pattern);
 }
 
 static volatile char *map(long nr)
@@ -131,17 +134,26 @@ static void unmap(volatile char *at, long nr)
 	want(!munmap((void *)at, nr * range), "munmap");
 }
 
-/* A page in each of @nr tables that are @step apart */
-static void touched(const char *pattern, long nr, long step)
+/* A page in each of 256 tables that are @step apart */
+static void touched(const char *pattern, long step)
 {
-	volatile char *at = map(nr * step);
+	volatile char *at = map(256 * step);
 	long i;
 
-	begin();
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < 256; i++)
 		at[i * step * range] = 1;
-	end(pattern, nr, 0);
-	unmap(at, nr * step);
+	end(pattern, 256, 0);
+}
+
+/* Of 1 GB, a page in each table */
+static void gigabyte(const char *pattern, long unused)
+{
+	volatile char *at = map(GB / range);
+	long i;
+
+	for (i = 0; i < GB / range; i++)
+		at[i * range] = 1;
+	end(pattern, GB / range, 0);
 }
 
 /* Of 1024 tables, one in @step stays. */
@@ -150,25 +162,22 @@ static void survivors(const char *pattern, long step)
 	volatile char *at = map(1024);
 	long i;
 
-	begin();
 	for (i = 0; i < 1024; i++)
 		at[i * range] = 1;
 	for (i = 0; i < 1024; i += step)
-		unmap(at + (i + 1) * range, step - 1);
+		want(!munmap((void *)(at + (i + 1) * range), (step - 1) * range), "munmap");
 	end(pattern, 1024 / step, 0);
-	unmap(at, 1024);
 }
 
 static void forks(const char *pattern, long nr)
 {
-	int up[2], down[2], i;
 	volatile char *at = map(nr);
+	int up[2], down[2], i;
 	char c[CHILDREN];
 
 	want(!pipe(up) && !pipe(down), "pipe");
 	for (i = 0; i < nr; i++)
 		at[i * range] = 1;
-	begin();
 	for (i = 0; i < CHILDREN; i++) {
 		pid_t pid = fork();
 
@@ -181,11 +190,10 @@ static void forks(const char *pattern, long nr)
 	}
 	for (i = 0; i < CHILDREN; i++)
 		want(read(up[0], c, 1) == 1, "read");
-	end(pattern, nr * CHILDREN, CHILDREN * pgd);
+	end(pattern, nr * (CHILDREN + 1), CHILDREN);
 	write(down[1], c, CHILDREN);
 	for (i = 0; i < CHILDREN; i++)
 		wait(NULL);
-	unmap(at, nr);
 }
 
 /* Again and again the page of a table goes and comes back, beside one that stays. */
@@ -196,15 +204,13 @@ static void refaults(const char *pattern, long rounds)
 
 	for (i = 0; i < 8; i++)
 		at[i * range] = 1;
-	begin();
 	for (i = 0; i < rounds; i++) {
 		volatile char *p = at + (i * 2 + 1) % 8 * range;
 
 		want(!syscall(__NR_madvise, p, range, MADV_DONTNEED), "madvise");
 		*p = 1;
 	}
-	end(pattern, 0, 0);
-	unmap(at, 8);
+	end(pattern, 8, 0);
 }
 
 int main(void)
@@ -217,15 +223,16 @@ int main(void)
 	range = parameter("bench.range=") * MB;
 	want(range, "bench.range=");
 
-	touched("dense", 1024 * MB / range, 1);
-	touched("dense-1024", 1024, 1);
-	touched("sparse", 256, 16);
-	touched("lone", 64, 2);
-	survivors("survivor-16", 16);
-	survivors("survivor-256", 256);
-	forks("fork-dense", 64);
-	forks("fork-small", 1);
-	refaults("refault", ROUNDS);
+	process(touched, "dense", 1);
+	process(touched, "every-2nd", 2);
+	process(touched, "every-16th", 16);
+	process(gigabyte, "1GB", 0);
+	process(survivors, "survivor-16", 16);
+	process(survivors, "survivor-256", 256);
+	process(forks, "fork-dense", 64);
+	process(forks, "fork-small", 1);
+	process(refaults, "refault-1", 1);
+	process(refaults, "refault", ROUNDS);
 	say("memory: end");
 	finish();
 	return 0;

@@ -196,7 +196,7 @@ static void place_is_used_once(struct kunit *test)
 /* Nor is a table cut from a page that waits to be freed, though its entry is seen. */
 static void dying_page_is_not_cut(struct kunit *test)
 {
-#ifdef CONFIG_S390
+#if defined(CONFIG_S390) && defined(CONFIG_TRANSPARENT_HUGEPAGE)
 	struct mm_struct *mm = pgt_mm_create(test);
 	pmd_t *pair = kunit_kcalloc(test, 2, sizeof(*pair), GFP_KERNEL);
 	struct pgt_reader *reader;
@@ -210,7 +210,7 @@ static void dying_page_is_not_cut(struct kunit *test)
 	w = pgt_witness_table(test, pmd_page(*pair));
 
 	reader = pgt_reader_start(test);
-	pte_free(mm, table);
+	pte_free_defer(mm, table);
 	table = pte_alloc_one_near(mm, pair + 1);
 	KUNIT_EXPECT_NOT_NULL(test, table);
 	KUNIT_EXPECT_PTR_NE(test, virt_to_page(table), w->page);
@@ -220,6 +220,34 @@ static void dying_page_is_not_cut(struct kunit *test)
 		pte_free(mm, table);
 	pgt_wait_for_frees();
 	pgt_expect_gone(test, w);
+#else
+	kunit_skip(test, "tables are not paired");
+#endif
+}
+
+/* Nor is one cut from a huge page, whatever its struct page has in that place. */
+static void huge_page_is_not_cut(struct kunit *test)
+{
+#ifdef CONFIG_S390
+	struct mm_struct *mm = pgt_mm_create(test);
+	pmd_t *pair = kunit_kcalloc(test, 2, sizeof(*pair), GFP_KERNEL);
+	struct page *page = alloc_page(GFP_KERNEL);
+	pgtable_t table;
+	pmd_t huge;
+
+	KUNIT_ASSERT_NOT_NULL(test, pair);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	atomic_set(&page_ptdesc(page)->pt_frag_refcount, 0x10001);
+	huge = __pmd(page_to_phys(page) | _SEGMENT_ENTRY_PRESENT | _SEGMENT_ENTRY_LARGE);
+	pair[0] = huge;
+	table = pte_alloc_one_near(mm, pair + 1);
+	KUNIT_EXPECT_NOT_NULL(test, table);
+	KUNIT_EXPECT_PTR_NE(test, virt_to_page(table), page);
+	KUNIT_EXPECT_EQ(test, pmd_val(pair[0]), pmd_val(huge));
+	if (table && virt_to_page(table) != page)
+		pte_free(mm, table);
+	page->__folio_index = 0;
+	__free_page(page);
 #else
 	kunit_skip(test, "tables are not paired");
 #endif
@@ -331,7 +359,10 @@ static void threads_get_tables_of_their_own(struct kunit *test)
 			f[i] = (struct filler){ mm, pmd, go, .first = i };
 			init_completion(&f[i].done);
 			task = kthread_run_on_cpu(filler_fn, f + i, cpu[i], "pgt_fill/%u");
-			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+			if (IS_ERR(task)) {
+				f[i].failed = 1;
+				complete(&f[i].done);
+			}
 		}
 		complete_all(go);
 		for (i = 0; i < 2; i++) {
@@ -389,6 +420,10 @@ static int needs_filling(struct kunit *test)
 
 	if (!IS_ENABLED(CONFIG_PGTABLE_PACKED) || group == 1)
 		kunit_skip(test, "entries are not filled");
+#ifdef CONFIG_PGTABLE_PACKED
+	if (static_key_enabled(&pgtable_fill))
+		kunit_skip(test, "entries are filled anyway");
+#endif
 	return group;
 }
 
@@ -504,6 +539,7 @@ static struct kunit_case pgtable_packed_cases[] = {
 	KUNIT_CASE(lone_tables_take_no_more),
 	KUNIT_CASE(place_is_used_once),
 	KUNIT_CASE(dying_page_is_not_cut),
+	KUNIT_CASE(huge_page_is_not_cut),
 	KUNIT_CASE(page_goes_with_its_last_table),
 	KUNIT_CASE(exit_with_part_of_a_page),
 	KUNIT_CASE(threads_get_tables_of_their_own),

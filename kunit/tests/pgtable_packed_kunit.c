@@ -9,8 +9,8 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/mmap_lock.h>
 #include <linux/pgalloc.h>
-#include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
@@ -376,7 +376,10 @@ static void threads_get_tables_of_their_own(struct kunit *test)
 	}
 }
 
-/* A fork copies tables into pages of the child's own, as dense as the parent's. */
+/*
+ * A fork copies tables into pages of the child's own, as dense as the parent's.
+ * All that is missing to a fork here is the child's anon_vma, for reclaim.
+ */
 static void fork_is_as_dense(struct kunit *test)
 {
 	struct vm_area_struct *vma[2];
@@ -395,9 +398,10 @@ static void fork_is_as_dense(struct kunit *test)
 
 	mmap_write_lock(mm[0]);
 	mmap_write_lock_nested(mm[1], SINGLE_DEPTH_NESTING);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		vma[i] = find_vma(mm[i], PACKED_ADDR);
-	KUNIT_EXPECT_EQ(test, 0, anon_vma_fork(vma[1], vma[0]));
+		vma_start_write(vma[i]);
+	}
 	KUNIT_EXPECT_EQ(test, 0, copy_page_range(vma[1], vma[0]));
 	mmap_write_unlock(mm[1]);
 	mmap_write_unlock(mm[0]);

@@ -9,7 +9,6 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
-#include <linux/mmap_lock.h>
 #include <linux/pgalloc.h>
 #include <linux/sched/mm.h>
 #include <linux/sort.h>
@@ -378,17 +377,23 @@ static void threads_get_tables_of_their_own(struct kunit *test)
 
 /*
  * A fork copies tables into pages of the child's own, as dense as the parent's.
- * All that is missing to a fork here is the child's anon_vma, for reclaim.
+ * It would not copy those of a file but for VM_MIXEDMAP; anonymous memory would
+ * need anon_vmas.
  */
 static void fork_is_as_dense(struct kunit *test)
 {
 	struct vm_area_struct *vma[2];
-	struct mm_struct *mm[2];
-	struct page *last = NULL;
 	int i, nr = 16, pages = 0;
+	struct file *file = pgt_shmem_file(test, nr * PMD_SIZE);
+	struct page *last = NULL;
+	struct mm_struct *mm[2];
 
-	for (i = 0; i < 2; i++)
-		mm[i] = mm_with_room(test, &nr);
+	for (i = 0; i < 2; i++) {
+		mm[i] = pgt_mm_create(test);
+		pgt_mm_use(mm[i]);
+		pgt_map(test, file, PACKED_ADDR, nr * PMD_SIZE);
+		pgt_mm_unuse(mm[i]);
+	}
 	pgt_mm_use(mm[0]);
 	for (i = 0; i < nr; i++) {
 		pgt_pte_table(test, mm[0], addr_of(i));
@@ -400,7 +405,7 @@ static void fork_is_as_dense(struct kunit *test)
 	mmap_write_lock_nested(mm[1], SINGLE_DEPTH_NESTING);
 	for (i = 0; i < 2; i++) {
 		vma[i] = find_vma(mm[i], PACKED_ADDR);
-		vma_start_write(vma[i]);
+		vm_flags_set(vma[i], VM_MIXEDMAP);
 	}
 	KUNIT_EXPECT_EQ(test, 0, copy_page_range(vma[1], vma[0]));
 	mmap_write_unlock(mm[1]);

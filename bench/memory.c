@@ -171,7 +171,7 @@ static void survivors(const char *pattern, long step)
 
 static void forks(const char *pattern, long nr)
 {
-	volatile char *at = map(nr);
+	volatile char *at = nr ? map(nr) : NULL;
 	int up[2], down[2], i;
 	char c[CHILDREN];
 
@@ -231,6 +231,7 @@ int main(void)
 	process(survivors, "survivor-256", 256);
 	process(forks, "fork-dense", 64);
 	process(forks, "fork-small", 1);
+	process(forks, "fork-bare", 0);
 	process(refaults, "refault-1", 1);
 	process(refaults, "refault", ROUNDS);
 	say("memory: end");

@@ -55,6 +55,60 @@ static long number(const char *file, const char *key)
 	return -1;
 }
 
+/* Writes TEXT to FILE; not 0 if that cannot be done. */
+static int put(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY);
+	int bad = fd < 0 || write(fd, text, strlen(text)) < 0;
+
+	if (fd >= 0)
+		close(fd);
+	return bad;
+}
+
+/*
+ * The page tables and split locks that are in use when all is quiet: every CPU
+ * has run us last, so that none keeps a dead process's PGD, RCU has run, and the
+ * counters are folded.
+ */
+static void tables_in_use(long *tables, long *locks)
+{
+	unsigned long mask;
+	int cpu;
+
+	for (cpu = 0; cpu < 4; cpu++) {
+		mask = 1UL << cpu;
+		if (!syscall(__NR_sched_setaffinity, 0, sizeof(mask), &mask))
+			usleep(20000);
+	}
+	mask = 15;
+	syscall(__NR_sched_setaffinity, 0, sizeof(mask), &mask);
+	sleep(1);
+	put("/proc/sys/vm/stat_refresh", "1");
+	*tables = number("/proc/vmstat", "nr_page_table_pages");
+	*locks = number("/proc/slabinfo", "page->ptl");
+}
+
+/*
+ * Where the kernel can do that, allocations of those who write 1 to their
+ * make-it-fail fail now and then; ATTR is failslab or fail_page_alloc.
+ */
+static void fail_allocations(const char *attr)
+{
+	static const char *const knobs[][2] = {
+		{ "task-filter", "Y" }, { "probability", "2" }, { "times", "-1" },
+		{ "verbose", "0" }, { "ignore-gfp-wait", "N" },
+		{ "cache-filter", "N" }, { "min-order", "0" },
+	};
+	char file[96];
+	unsigned int i;
+
+	for (i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++) {
+		snprintf(file, sizeof(file), "/sys/kernel/debug/%s/%s", attr, knobs[i][0]);
+		put(file, knobs[i][1]);
+	}
+}
+
 /* The number after NAME= on the kernel's command line, or 0 */
 static long parameter(const char *name)
 {

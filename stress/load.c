@@ -12,33 +12,6 @@
 
 static const char *const suites[] = { "pgtable_lifetime", "pgtable_lock" };
 
-static int put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY);
-	int bad = fd < 0 || write(fd, text, strlen(text)) < 0;
-
-	if (fd >= 0)
-		close(fd);
-	return bad;
-}
-
-static void fail_allocations(const char *attr)
-{
-	static const char *const knobs[][2] = {
-		{ "task-filter", "Y" }, { "probability", "2" }, { "times", "-1" },
-		{ "verbose", "0" }, { "ignore-gfp-wait", "N" },
-		{ "cache-filter", "N" }, { "min-order", "0" },
-	};
-	char file[96];
-	unsigned int i;
-
-	for (i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++) {
-		snprintf(file, sizeof(file), "/sys/kernel/debug/%s/%s", attr,
-			 knobs[i][0]);
-		put(file, knobs[i][1]);
-	}
-}
-
 /* Never returns. Whatever fails, fails: the kernel must stand it. */
 static void work(unsigned int seed)
 {

@@ -8,30 +8,6 @@
 
 #define ROUNDS	1000
 
-/*
- * What is left when all is quiet: every CPU has run us last, so that none
- * keeps a dead process's PGD, RCU has run, and the counters are folded.
- */
-static void count(long *tables, long *locks)
-{
-	unsigned long mask;
-	int cpu, fd;
-
-	for (cpu = 0; cpu < 4; cpu++) {
-		mask = 1UL << cpu;
-		if (!syscall(__NR_sched_setaffinity, 0, sizeof(mask), &mask))
-			usleep(20000);
-	}
-	sleep(1);
-	fd = open("/proc/sys/vm/stat_refresh", O_WRONLY);
-	if (fd >= 0) {
-		write(fd, "1", 1);
-		close(fd);
-	}
-	*tables = number("/proc/vmstat", "nr_page_table_pages");
-	*locks = number("/proc/slabinfo", "page->ptl");
-}
-
 /* Tables at several places, some unmapped, some left for exit. */
 static int use_memory(void)
 {
@@ -84,10 +60,10 @@ int main(int argc, char **argv)
 
 	mount("proc", "/proc", "proc", 0, NULL);
 	rounds(ROUNDS / 10, argv[0]);
-	count(&tables[0], &locks[0]);
+	tables_in_use(&tables[0], &locks[0]);
 	bad = rounds(ROUNDS, argv[0]);
 	for (try = 0; try < 5; try++) {
-		count(&tables[1], &locks[1]);
+		tables_in_use(&tables[1], &locks[1]);
 		if (tables[1] == tables[0] && locks[1] == locks[0])
 			break;
 	}

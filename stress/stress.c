@@ -25,10 +25,11 @@
 #define WORKERS	3
 /*
  * Tables of vmalloc(), where the kernel stacks of our threads are, are counted
- * too and are never given back: so many may come with the most threads at once.
- * They have no page->ptl, of which as many are in use as before where it is.
+ * too and are never given back: 21 came in 10 minutes on the base. They have no
+ * page->ptl, of which as many are in use as before where it is; but KASAN
+ * (stress.kasan=1) keeps locks that were freed for a while.
  */
-#define KERNELS	4
+#define KERNELS	64
 #define BASE	((char *)(1024 * MB))
 #define RW	(PROT_READ | PROT_WRITE)
 #define COUNT(x) ((int)(sizeof(x) / sizeof((x)[0])))
@@ -183,13 +184,29 @@ static long map(struct job *j, char *at, long len)
 	return (long)_sys_mmap(at, len, RW, flags | MAP_FIXED, j->fd, j->fd < 0 ? 0 : at - j->base);
 }
 
-/* If that fails, some of the pages may have moved: they move one by one. */
-static void move(char *to, char *from, long len)
+/* Is the page that holds TAG at P already? There may be nothing. */
+static int there(char *p, u32 tag)
+{
+	u32 got = 0;
+	struct iovec to = { &got, sizeof(got) }, from = { p, sizeof(got) };
+
+	while (_syscall(__NR_process_vm_readv, all->pid[slot], &to, 1, &from, 1, 0) == -ENOMEM)
+		;
+	return tag && got == tag;
+}
+
+/*
+ * If that fails, some of the pages may have moved, and empty ones may have been
+ * left where they were: those that have not, move one by one.
+ */
+static void move(char *to, char *from, long nr, u32 *want)
 {
 	int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-	long ret = (long)_sys_mremap(from, len, len, flags, to);
+	long ret = (long)_sys_mremap(from, nr * psize, nr * psize, flags, to);
 
-	for (; ret < 0 && len; len -= psize, to += psize, from += psize) {
+	for (; ret < 0 && nr; nr--, to += psize, from += psize, want++) {
+		if (there(to, *want))
+			continue;
 		insist(({
 			ret = (long)_sys_mremap(from, psize, psize, flags, to);
 			ret == -EFAULT ? 0 : ret;	/* is there already */
@@ -202,6 +219,7 @@ static void move(char *to, char *from, long len)
 static void child(struct job *j, long pages)
 {
 	long i;
+	u32 is;
 
 	if (j->fd < 0) {
 		check(j, "child", j->base, 0, pages);
@@ -210,9 +228,11 @@ static void child(struct job *j, long pages)
 		_syscall(__NR_munmap, j->base, i);
 		check(j, "child's own", j->base + i, pages / 4, pages - pages / 4);
 	} else {
-		for (i = 0; i < pages; i++)
-			if (*word(j->base + i * psize, 0) && *word(j->base + i * psize, 0) >> 24 != j->owner)
-				wrong("child's file", j->base + i * psize, *word(j->base + i * psize, 0), j->owner << 24);
+		for (i = 0; i < pages; i++) {
+			is = *word(j->base + i * psize, 0);	/* the parent may change it */
+			if (is && is >> 24 != j->owner)
+				wrong("child's file", j->base + i * psize, is, j->owner << 24);
+		}
 	}
 	_exit(0);
 }
@@ -271,9 +291,9 @@ static void work(struct job *j)
 			break;
 		case MOVE:	/* there and back; with its tables if they are aligned alike */
 			to = j->spare + (unsigned long)p % huge + (rnd(&j->seed) & 1) * psize;
-			move(to, p, len);
+			move(to, p, nr, &j->want[from]);
 			check(j, "moved", to, from, nr);
-			move(p, to, len);
+			move(p, to, nr, &j->want[from]);
 			break;
 		case PROTECT:
 			i = rnd(&j->seed) & 1 ? PROT_READ : PROT_NONE;
@@ -557,7 +577,7 @@ static void worlds(long seconds, u32 *seed, int verbose)
 
 int main(int argc, char **argv)
 {
-	long tables[2], locks[2], seconds;
+	long tables[2], locks[2], seconds, kasan;
 	u32 seed = 0, first;
 	int try, i, leak;
 	char *size;
@@ -576,6 +596,7 @@ int main(int argc, char **argv)
 
 	getrandom(&seed, sizeof(seed), 4);	/* GRND_INSECURE: a guest has no other */
 	seconds = parameter("stress.seconds=") ?: 60;
+	kasan = parameter("stress.kasan=");
 	first = seed = parameter("stress.seed=") ?: seed ?: 1;
 	psize = getpagesize();
 	size = slurp(THP "hpage_pmd_size");
@@ -593,8 +614,8 @@ int main(int argc, char **argv)
 	worlds(seconds, &seed, 1);
 	for (try = 0; try < 5; try++) {
 		tables_in_use(&tables[1], &locks[1]);
-		leak = tables[0] <= 0 || locks[1] != locks[0] || tables[1] < tables[0] ||
-		       tables[1] > tables[0] + KERNELS;
+		leak = tables[0] <= 0 || (locks[1] != locks[0] && !kasan) ||
+		       tables[1] < tables[0] || tables[1] > tables[0] + KERNELS;
 		if (!leak)
 			break;
 	}

@@ -36,9 +36,6 @@
 /* X86_PAE has PMD tables from pgd_alloc() on; munmap() frees one of them. */
 #define PGT_EARLY_BYTES		(IS_ENABLED(CONFIG_X86_PAE) ? PAGE_SIZE : 0)
 
-/* Where tables come from a pool that user and kernel share. */
-#define PGT_POOLED		IS_ENABLED(CONFIG_MMU_MOTOROLA)
-
 /*
  * Split locks in use; -1 if they are not allocated, or if the count would be
  * off by what SLUB keeps per CPU, as it is without slab_debug=U,page->ptl.

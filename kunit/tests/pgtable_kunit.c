@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/highmem.h>
@@ -407,12 +408,7 @@ void pgt_wait_for_frees(void)
 	rcu_barrier();
 }
 
-/**
- * pgt_nr_pagetable() - NR_PAGETABLE with what is still in per-CPU counters
- *
- * Return: the number of pages in use as page tables.
- */
-long pgt_nr_pagetable(void)
+static long sum_nr_pagetable(void)
 {
 	long nr = atomic_long_read(&vm_node_stat[NR_PAGETABLE]);
 #ifdef CONFIG_SMP
@@ -424,6 +420,27 @@ long pgt_nr_pagetable(void)
 			nr += per_cpu_ptr(pgdat->per_cpu_nodestats, cpu)
 				->vm_node_stat_diff[NR_PAGETABLE];
 #endif
+	return nr;
+}
+
+/**
+ * pgt_nr_pagetable() - NR_PAGETABLE with what is still in per-CPU counters
+ *
+ * What a CPU has taken from its own counter and not yet added to the global one
+ * is in no sum: two that follow each other have to agree. Sleeps.
+ *
+ * Return: the number of pages in use as page tables.
+ */
+long pgt_nr_pagetable(void)
+{
+	long nr = sum_nr_pagetable(), last;
+	int tries = 10;
+
+	do {
+		last = nr;
+		fsleep(1000);
+		nr = sum_nr_pagetable();
+	} while (nr != last && tries--);
 	return nr;
 }
 

@@ -15,6 +15,9 @@
  */
 #define PGT_ADDR	ALIGN(0x50000000UL, PMD_SIZE)
 
+/* Where tables come from a pool that user and kernel share. */
+#define PGT_POOLED IS_ENABLED(CONFIG_MMU_MOTOROLA)
+
 /* Tables per test: more than powerpc cuts from one PMD page. */
 #define PGT_TABLES	20
 

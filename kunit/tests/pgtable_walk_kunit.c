@@ -48,10 +48,15 @@ static unsigned long page_addr(unsigned long base, int i)
 /* Where mremap() moves them. */
 #define PGT_TO		(PGT_ADDR + 4 * PMD_SIZE)
 
-/* A walker that runs does so for that long and so many events: MAX is only to end at all. */
+/*
+ * A walker that runs does so for that long, longer for many events if they are
+ * rare, and in any case for some: MAX is only to end at all.
+ */
 #define PGT_RUN		(HZ / 10)
+#define PGT_RUN_MANY	50
+#define PGT_RUN_LONG	(HZ / 2)
+#define PGT_RUN_SOME	3
 #define PGT_RUN_MAX	(30 * HZ)
-#define PGT_RUN_ROUNDS	3
 #define PGT_RUN_WALKS	4	/* between one event and the next */
 /* Between walks, in microseconds: the reference of a walk keeps collapse and migration off. */
 #define PGT_RUN_PAUSE	20
@@ -888,10 +893,11 @@ static void run(struct ctx *c)
 		if (c->event->undo)
 			c->event->undo(c);
 		time = jiffies - begin;
-	} while (time < PGT_RUN || (happened < PGT_RUN_ROUNDS && time < PGT_RUN_MAX));
+	} while (time < PGT_RUN || (happened < PGT_RUN_MANY && time < PGT_RUN_LONG) ||
+		 (happened < PGT_RUN_SOME && time < PGT_RUN_MAX));
 	kunit_release_action(test, walker_end, c);
 
-	KUNIT_EXPECT_GE_MSG(test, happened, PGT_RUN_ROUNDS, "event did not happen");
+	KUNIT_EXPECT_GE_MSG(test, happened, PGT_RUN_SOME, "event did not happen");
 	KUNIT_EXPECT_GT(test, c->event == &retract_event ? c->walks : c->found, 0);
 	kunit_info(test, "%d events, %lu walks, %lu pages\n", happened, c->walks, c->found);
 }

@@ -246,7 +246,8 @@ static void huge_page_is_not_cut(struct kunit *test)
 	pmd_t huge;
 
 	KUNIT_ASSERT_NOT_NULL(test, pair);
-	page = alloc_page(GFP_KERNEL);
+	/* As large as it says, for the entry has no more bits of the address. */
+	page = alloc_pages(GFP_KERNEL, PMD_SHIFT - PAGE_SHIFT);
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	atomic_set(&page_ptdesc(page)->pt_frag_refcount, 0x10001);
 	huge = __pmd(page_to_phys(page) | _SEGMENT_ENTRY_PRESENT | _SEGMENT_ENTRY_LARGE);
@@ -258,7 +259,7 @@ static void huge_page_is_not_cut(struct kunit *test)
 	if (table && virt_to_page(table) != page)
 		pte_free(mm, table);
 	page->__folio_index = 0;
-	__free_page(page);
+	__free_pages(page, PMD_SHIFT - PAGE_SHIFT);
 #else
 	kunit_skip(test, "tables are not paired");
 #endif

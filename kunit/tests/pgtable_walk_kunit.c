@@ -58,7 +58,7 @@ static unsigned long page_addr(unsigned long base, int i)
 #define PGT_RUN_SOME	3
 #define PGT_RUN_MAX	(30 * HZ)
 #define PGT_RUN_WALKS	4	/* between one event and the next */
-/* Between walks, in microseconds: the reference of a walk keeps collapse and migration off. */
+/* In microseconds, between walks whose references would keep off what is to happen */
 #define PGT_RUN_PAUSE	20
 
 /*
@@ -116,7 +116,7 @@ struct ctx {
 	unsigned long walks, found;
 	/* if held: the page there before the event, another one, and the last */
 	struct page *before, *other, *last;
-	bool saw_end, saw_change, stale, locked;
+	bool saw_end, saw_change, stale, locked, pause;
 	/* And what it must not see */
 	unsigned int untyped, foreign, freed, gaps, third, dead, table_to_leaf;
 };
@@ -133,13 +133,14 @@ struct ctx {
  * @waits: does not go on before each walker with interrupts off has left
  * @collapse: needs huge pages that can be used, for it is khugepaged's
  * @load: goes by which CPUs have the mm loaded
+ * @alone: fails if a walker has a reference on a page
  * @reverts: entries may be the same again afterwards, or move with their table
  */
 struct event {
 	void (*before)(struct ctx *c);
 	bool (*happen)(struct ctx *c);
 	void (*undo)(struct ctx *c);
-	bool huge, file, fresh, whole, waits, collapse, load, reverts;
+	bool huge, file, fresh, whole, waits, collapse, load, alone, reverts;
 };
 
 /* -- Walks -- */
@@ -425,7 +426,8 @@ static int walker_fn(void *data)
 	do {
 		section(c);
 		WRITE_ONCE(c->walks, c->walks + 1);
-		udelay(PGT_RUN_PAUSE);
+		if (READ_ONCE(c->pause))
+			udelay(PGT_RUN_PAUSE);
 		cond_resched();
 	} while (!c->hold && !READ_ONCE(c->done));
 	if (load)
@@ -790,16 +792,16 @@ static const struct event
 	retract_event = { map_table, retract, map_table, .file = true },
 	split_event = { fault_huge, split_leaf, unsplit, .huge = true, .whole = true },
 	collapse_event = { fault_table, collapse, split_pmd, .huge = true, .whole = true,
-			   .waits = true, .collapse = true },
+			   .waits = true, .collapse = true, .alone = true },
 	collapse_file_event = { fault_table, collapse, fault_table, .huge = true,
-				.file = true, .collapse = true },
+				.file = true, .collapse = true, .alone = true },
 	zap_event = { fault_huge, zap, fault_huge, .huge = true, .fresh = true },
 	protect_event = { fault_small, protect, .reverts = true },
 	protect_huge_event = { fault_huge, protect, .huge = true, .reverts = true },
 	move_event = { fault_small, move_away, move_back, .reverts = true },
 	move_huge_event = { fault_huge, move_away, move_back, .huge = true },
-	migrate_event = { fault_small, migrate },
-	migrate_huge_event = { fault_huge, migrate_huge, .huge = true },
+	migrate_event = { fault_small, migrate, .alone = true },
+	migrate_huge_event = { fault_huge, migrate_huge, .huge = true, .alone = true },
 	flush_event = { fault_table, flush, .huge = true, .waits = true, .load = true };
 
 /* -- The tests -- */
@@ -887,9 +889,11 @@ static void run(struct ctx *c)
 	c->whole = c->event->whole && !only_entries();
 	walker_start(c, false);
 	do {
+		WRITE_ONCE(c->pause, c->event->alone);
 		let_walk(c);
 		happened += c->event->happen(c);
 		let_walk(c);
+		WRITE_ONCE(c->pause, true);	/* a split is undone by collapse */
 		if (c->event->undo)
 			c->event->undo(c);
 		time = jiffies - begin;

@@ -661,6 +661,14 @@ static bool split_leaf(struct ctx *c)
 	return !is_huge(c, PGT_ADDR);
 }
 
+/* Of a file's, that is: the huge page stays in the page cache. */
+static void uncollapse_file(struct ctx *c)
+{
+	split_pmd(c);
+	pgt_pte_table(c->test, c->mm, PGT_ADDR);
+	stamp_pages(c);
+}
+
 static bool zap(struct ctx *c)
 {
 	if (!is_huge(c, PGT_ADDR))
@@ -793,7 +801,7 @@ static const struct event
 	split_event = { fault_huge, split_leaf, unsplit, .huge = true, .whole = true },
 	collapse_event = { fault_table, collapse, split_pmd, .huge = true, .whole = true,
 			   .waits = true, .collapse = true, .alone = true },
-	collapse_file_event = { fault_table, collapse, fault_table, .huge = true,
+	collapse_file_event = { fault_table, collapse, uncollapse_file, .huge = true,
 				.file = true, .collapse = true, .alone = true },
 	zap_event = { fault_huge, zap, fault_huge, .huge = true, .fresh = true },
 	protect_event = { fault_small, protect, .reverts = true },

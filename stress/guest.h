@@ -69,7 +69,7 @@ static int put(const char *file, const char *text)
 /*
  * The page tables and split locks that are in use when all is quiet: every CPU
  * has run us last, so that none keeps a dead process's PGD, RCU has run, and the
- * counters are folded.
+ * counters are folded. From then on we run on one CPU.
  */
 static void tables_in_use(long *tables, long *locks)
 {
@@ -81,8 +81,6 @@ static void tables_in_use(long *tables, long *locks)
 		if (!syscall(__NR_sched_setaffinity, 0, sizeof(mask), &mask))
 			usleep(20000);
 	}
-	mask = 15;
-	syscall(__NR_sched_setaffinity, 0, sizeof(mask), &mask);
 	sleep(1);
 	put("/proc/sys/vm/stat_refresh", "1");
 	*tables = number("/proc/vmstat", "nr_page_table_pages");
@@ -107,6 +105,18 @@ static void fail_allocations(const char *attr)
 		snprintf(file, sizeof(file), "/sys/kernel/debug/%s/%s", attr, knobs[i][0]);
 		put(file, knobs[i][1]);
 	}
+}
+
+/* For a long run under load: what passes need not be told; what fails, and splats, are. */
+static void begin_load(void)
+{
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	put("/proc/sys/kernel/printk", "5");
+	put("/proc/sys/kernel/hung_task_timeout_secs", "60");
+	fail_allocations("fail_page_alloc");
+	fail_allocations("failslab");
 }
 
 /* The number after NAME= on the kernel's command line, or 0 */

@@ -67,14 +67,7 @@ int main(int argc, char **argv)
 
 	if (s)
 		seconds = atol(s);
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	/* What passes need not be told; what fails, and splats, are. */
-	put("/proc/sys/kernel/printk", "5");
-	put("/proc/sys/kernel/hung_task_timeout_secs", "60");
-	fail_allocations("fail_page_alloc");
-	fail_allocations("failslab");
+	begin_load();
 	for (i = 0; i < WORKERS; i++) {
 		if (!fork()) {
 			syscall(__NR_setpriority, 0, 0, 19);

@@ -578,17 +578,12 @@ static void worlds(long seconds, u32 *seed, int verbose)
 int main(int argc, char **argv)
 {
 	long tables[2], locks[2], seconds, kasan;
+	unsigned long cpus = 15;
 	u32 seed = 0, first;
 	int try, i, leak;
 	char *size;
 
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	put("/proc/sys/kernel/printk", "5");
-	put("/proc/sys/kernel/hung_task_timeout_secs", "60");
-	fail_allocations("fail_page_alloc");
-	fail_allocations("failslab");
+	begin_load();
 	put(THP "enabled", "madvise");
 	put(THP "shmem_enabled", "advise");
 	put(THP "khugepaged/scan_sleep_millisecs", "50");
@@ -611,6 +606,7 @@ int main(int argc, char **argv)
 
 	worlds(5, &seed, 0);	/* caches fill, and what init itself needs */
 	tables_in_use(&tables[0], &locks[0]);
+	syscall(__NR_sched_setaffinity, 0, sizeof(cpus), &cpus);
 	worlds(seconds, &seed, 1);
 	for (try = 0; try < 5; try++) {
 		tables_in_use(&tables[1], &locks[1]);

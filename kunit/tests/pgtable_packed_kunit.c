@@ -299,7 +299,12 @@ static void exit_with_part_of_a_page(struct kunit *test)
 	int per_page = tables_per_page(), n, i;
 	long before, after;
 
-	/* The first mm only brings what stays, such as tables of the kernel. */
+	/*
+	 * A thread without an mm keeps the last one it had, and its PGD: so the
+	 * first mm only brings what stays. But each CPU would keep one.
+	 */
+	KUNIT_ASSERT_EQ(test, 0,
+			set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id())));
 	for (n = 0; n < min(per_page, 16) + 2; n++) {
 		struct mm_struct *mm;
 		int nr = n + 1;
@@ -537,14 +542,17 @@ static void filling_leaves_huge_pages(struct kunit *test)
 		kunit_skip(test, "no huge pages");
 	if (group < 8)
 		kunit_skip(test, "groups are small");
+	if (!hugepage_global_enabled())
+		kunit_skip(test, "huge pages are turned off");
 	mm = pgt_mm_create(test);
 	start_filling(test);
 	pgt_mm_use(mm);
 	/* Entries 0 and 1 for small pages, 2 to 4 for huge ones but for half of 2 */
 	pgt_map(test, NULL, addr_of(0), 2 * PMD_SIZE);
-	do_madvise(mm, addr_of(0), 2 * PMD_SIZE, MADV_NOHUGEPAGE);
+	KUNIT_ASSERT_EQ(test, 0, do_madvise(mm, addr_of(0), 2 * PMD_SIZE, MADV_NOHUGEPAGE));
 	pgt_map(test, NULL, addr_of(2) + PMD_SIZE / 2, 2 * PMD_SIZE + PMD_SIZE / 2);
-	do_madvise(mm, addr_of(2) + PMD_SIZE / 2, 2 * PMD_SIZE + PMD_SIZE / 2, MADV_HUGEPAGE);
+	KUNIT_ASSERT_EQ(test, 0, do_madvise(mm, addr_of(2) + PMD_SIZE / 2,
+					    2 * PMD_SIZE + PMD_SIZE / 2, MADV_HUGEPAGE));
 
 	touch(test, addr_of(0));
 	KUNIT_EXPECT_TRUE(test, has_table(test, mm, 1));

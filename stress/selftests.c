@@ -105,6 +105,11 @@ int main(int argc, char **argv)
 	char name[64], *args[ARGS + 1], *line, *next, *p;
 	int runs = 0, n;
 
+	/* Where there is no terminal, nothing is open; a pipe is to be none of these. */
+	do {
+		n = open("/dev/null", O_RDWR);
+	} while (n >= 0 && n < 2);
+
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);

@@ -669,6 +669,17 @@ static void uncollapse_file(struct ctx *c)
 	stamp_pages(c);
 }
 
+/*
+ * The file has a huge page, and a table maps it: collapse has to remove only this
+ * one. Where others map the file, it does what retract() does.
+ */
+static void fault_parts(struct ctx *c)
+{
+	fault_table(c);
+	collapse(c);
+	uncollapse_file(c);
+}
+
 static bool zap(struct ctx *c)
 {
 	if (!is_huge(c, PGT_ADDR))
@@ -801,7 +812,7 @@ static const struct event
 	split_event = { fault_huge, split_leaf, unsplit, .huge = true, .whole = true },
 	collapse_event = { fault_table, collapse, split_pmd, .huge = true, .whole = true,
 			   .waits = true, .collapse = true, .alone = true },
-	collapse_file_event = { fault_table, collapse, uncollapse_file, .huge = true,
+	collapse_file_event = { fault_parts, collapse, uncollapse_file, .huge = true,
 				.file = true, .collapse = true, .alone = true },
 	zap_event = { fault_huge, zap, fault_huge, .huge = true, .fresh = true },
 	protect_event = { fault_small, protect, .reverts = true },

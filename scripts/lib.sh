@@ -5,7 +5,8 @@ out=$top/out
 base_repo=$out/linux
 tree=$out/tree
 
-export CCACHE_DIR=$out/ccache CCACHE_MAXSIZE=20G CCACHE_DEPEND=1 PYTHONDONTWRITEBYTECODE=1
+# Never ccache's depend mode: it misses what .incbin brings, as the kernel in a zImage.
+export CCACHE_DIR=$out/ccache CCACHE_MAXSIZE=20G PYTHONDONTWRITEBYTECODE=1
 # Debian's python3 and its modules, whatever else is first in PATH.
 # Looking at a user's clone must not refresh its index.
 export GIT_OPTIONAL_LOCKS=0

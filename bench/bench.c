@@ -52,16 +52,6 @@ static long huge_page_size(void)
 	return atol(buf);
 }
 
-static void put(const char *file, const char *word)
-{
-	int fd = open(file, O_WRONLY);
-
-	if (fd >= 0) {
-		write(fd, word, strlen(word));
-		close(fd);
-	}
-}
-
 static long now(void)
 {
 	struct timespec t;

@@ -28,16 +28,6 @@ static void want(int ok, const char *what)
 	finish();
 }
 
-static void put(const char *file, const char *word)
-{
-	int fd = open(file, O_WRONLY);
-
-	if (fd >= 0) {
-		write(fd, word, strlen(word));
-		close(fd);
-	}
-}
-
 /* RCU has freed what it is to free. The barrier counts if it is a while since the last. */
 static void quiet(void)
 {

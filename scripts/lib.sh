@@ -24,8 +24,20 @@ need_space() {
 		die "$out has $have GB free and this needs $1 GB: free some, or make out/ a link to a bigger disk"
 }
 
-# The patches in order, without the block marks.
+# The patches in order, as paths below patches/, without the marks of groups.
 series() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$top/patches/series"; }
+
+# The groups that patches/series marks: a topic's name or a block's number, how many
+# patches, title. Topic N is in the folder N-NAME, the blocks are in patches/ itself.
+groups() {
+	awk '/^# (topic|block) / {
+			if (n) print name, n, title
+			n = 0; name = $3; sub(/:$/, "", name)
+			title = $0; sub(/^[^:]*: /, "", title); sub(/; (needs|to): .*/, "", title)
+		}
+		/^[^#]/ { n++ }
+		END { if (n) print name, n, title }' "$top/patches/series"
+}
 
 # One word that changes when the series does.
 series_id() { (cd "$top/patches" && cat series $(series)) | sha256sum | cut -c1-16; }

@@ -293,6 +293,42 @@ static void locks_are_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, before, nr_locks());
 }
 
+/* A lock is freed once, and by no other table than the one that it is of. */
+static void destructor_frees_own_lock(struct kunit *test)
+{
+#if PGT_ALLOC_LOCKS
+	struct mm_struct *mm = pgt_mm_create(test);
+	struct ptdesc *table, *pgd_desc;
+	long before;
+	pgd_t *pgd;
+
+	table = pagetable_alloc(GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	pgd = __pgd_alloc(mm, 0);
+	if (!pgd || !pagetable_pte_ctor(mm, table)) {
+		pagetable_free(table);
+		KUNIT_FAIL_AND_ABORT(test, "no memory");
+	}
+
+	/* Xen PV has something of its own there. */
+	before = nr_locks();
+	pgd_desc = virt_to_ptdesc(pgd);
+	pgd_desc->ptl = table->ptl;
+	__pgd_free(mm, pgd);
+	if (before >= 0 && nr_locks() != before) {
+		KUNIT_FAIL(test, "a PGD freed a lock");
+		table->ptl = NULL;
+	}
+
+	pagetable_dtor(table);
+	KUNIT_EXPECT_NULL(test, table->ptl);
+	table->ptl = NULL;
+	pagetable_free(table);
+#else
+	kunit_skip(test, "locks are not allocated");
+#endif
+}
+
 /*
  * A thread that goes without an mm keeps the last one it had, and that keeps
  * its PGD: give it another one.
@@ -520,6 +556,7 @@ static void forgotten_deposit_warns(struct kunit *test)
 
 static struct kunit_case pgtable_account_cases[] = {
 	KUNIT_CASE(locks_are_counted),
+	KUNIT_CASE(destructor_frees_own_lock),
 	KUNIT_CASE(free_balances),
 	KUNIT_CASE(free_tlb_balances),
 	KUNIT_CASE(free_tlb_without_memory_balances),

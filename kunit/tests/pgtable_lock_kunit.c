@@ -473,7 +473,6 @@ static void retract_warns_of_entries(struct kunit *test)
 		int warnings;
 	} cases[] = {
 		{ 0, 0 },
-		{ PTE_MARKER_POISONED, 0 },
 		/* The VMA does not say that there are guard regions. */
 		{ PTE_MARKER_GUARD, 1 },
 		/*
@@ -505,6 +504,40 @@ static void retract_warns_of_entries(struct kunit *test)
 		}
 		KUNIT_EXPECT_TRUE(test, pmd_none(*pmd));
 	}
+}
+
+/* UFFDIO_POISON is not lost when others collapse the file. */
+static void retract_keeps_poison(struct kunit *test)
+{
+	struct file *file = pgt_shmem_file(test, PMD_SIZE);
+	struct mm_struct *mm = pgt_mm_create(test);
+	unsigned long addr = PGT_ADDR + PMD_SIZE - PAGE_SIZE;
+	spinlock_t *ptl = NULL;
+	bool kept = false;
+	pmd_t *pmd, old;
+	pte_t *pte;
+
+	pgt_mm_use(mm);
+	pgt_map(test, file, PGT_ADDR, PMD_SIZE);
+	pgt_mm_unuse(mm);
+	pmd = pgt_pte_table(test, mm, PGT_ADDR);
+	plant_marker(test, mm, pmd, PTE_MARKER_POISONED);
+	old = pmdp_get(pmd);
+
+	retract_page_tables(file->f_mapping, 0);
+	KUNIT_EXPECT_TRUE(test, pmd_same(old, pmdp_get(pmd)));
+
+	pte = pte_offset_map_lock(mm, pmd, addr, &ptl);
+	if (pte) {
+		kept = pte_is_marker(ptep_get(pte));
+		pte_clear(mm, addr, pte);
+		pte_unmap_unlock(pte, ptl);
+	}
+	KUNIT_EXPECT_TRUE_MSG(test, kept, "poison lost");
+
+	/* There is nothing left to lose. */
+	retract_page_tables(file->f_mapping, 0);
+	KUNIT_EXPECT_TRUE(test, pmd_none(pmdp_get(pmd)));
 }
 
 /* The real thing: one process collapses what another one has mapped, too. */
@@ -573,6 +606,7 @@ static struct kunit_case pgtable_lock_cases[] = {
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	KUNIT_CASE(retract_waits_for_pte_lock),
 	KUNIT_CASE(retract_warns_of_entries),
+	KUNIT_CASE(retract_keeps_poison),
 	KUNIT_CASE(collapse_removes_second_mappers_table),
 #endif
 	{}

@@ -2,9 +2,11 @@
 /*
  * bench - the init of a guest under QEMU's -icount shift=0 with one CPU, where
  * a nanosecond is an instruction: what fault, munmap, fork, exit and collapse
- * cost per page table. scripts/bench runs it and reads what it prints:
+ * cost per page table, mremap() of 512 pages, and get_user_pages_fast() and
+ * pin_user_pages_fast() per page. bench.quick=1 is the last three only.
+ * scripts/bench runs it and reads what it prints:
  *
- *	bench: METRIC RUN INSTRUCTIONS COUNT	COUNT tables, or huge pages
+ *	bench: METRIC RUN INSTRUCTIONS COUNT	COUNT tables, huge pages, calls or pages
  *	bench: METRIC n/a REASON
  *
  * What RCU does later belongs to a window: it ends with rcu_barrier(), through
@@ -17,18 +19,24 @@
 #include "../stress/guest.h"
 
 #define RUNS	7		/* after one to warm up */
+#define QUICK	5		/* with bench.quick= */
 #define GB	(1UL << 30)
 #define STRIDE	(16 * MB)	/* at least the range of a PTE table anywhere */
 #define TABLES	256		/* of a region */
 #define REGIONS	8
 #define SMALL	1024		/* mappings of one table */
+#define MOVES	64		/* mremap() */
+#define MOVED	512		/* pages, by each */
+#define PINS	16		/* of all pages, by gup_test */
+#define PINNED	5120		/* pages, and by one call at most */
 #define PAUSE	72000		/* us; do_rcu_barrier sleeps if HZ / 16 after the last */
 #define BARRIER	"/sys/module/rcutree/parameters/do_rcu_barrier"
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
+#define GUP	"/sys/kernel/debug/gup_test"
 
 static volatile unsigned long *turns;
 static long page, turns_ns, turns_nr;	/* so many turns took so long */
-static int barrier_fd, run;
+static int barrier_fd, run, runs = RUNS;
 static long huge;			/* memory for huge pages */
 
 static void want(int ok, const char *what)
@@ -344,9 +352,77 @@ static void huge_file(long size)
 	end("file-collapse", huge / size);
 }
 
+/* Page by page, with move_ptes(): the two places are not aligned alike. */
+static void move_pages(long unused)
+{
+	volatile char *at = region(0) + page, *to = region(1) + 2 * page, *tmp;
+	int i, flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+
+	map(at, MOVED * page);
+	for (i = 0; i < MOVED; i++)
+		at[i * page] = 1;
+	begin();
+	for (i = 0; i < MOVES; i++) {
+		want(mremap((void *)at, MOVED * page, MOVED * page, flags, (void *)to) == to, "mremap");
+		tmp = at;
+		at = to;
+		to = tmp;
+	}
+	end("mremap-512", MOVES);
+	munmap((void *)at, MOVED * page);
+}
+
+/* mm/gup_test.h, which is not for user space */
+struct gup_test {
+	__u64 get_delta_usec, put_delta_usec, addr, size;
+	__u32 nr_pages_per_call, gup_flags, test_flags, which_pages[8];
+};
+
+#define GUP_FAST_BENCHMARK	_IOWR('g', 1, struct gup_test)
+#define PIN_FAST_BENCHMARK	_IOWR('g', 2, struct gup_test)
+
+static void gup_window(int fd, const char *metric, unsigned int cmd, int pages)
+{
+	struct gup_test gup;
+	long ns = 0;
+	int i;
+
+	quiet();
+	for (i = 0; i < PINS; i++) {
+		gup = (struct gup_test){
+			.addr = (unsigned long)region(0), .size = PINNED * page,
+			.nr_pages_per_call = pages, .gup_flags = 1 /* FOLL_WRITE */,
+		};
+		want(!ioctl(fd, cmd, &gup) && gup.size == PINNED * page, GUP);
+		ns += gup.get_delta_usec * 1000;
+	}
+	if (run)
+		say("bench: %s %d %ld %ld", metric, run, ns, (long)PINS * PINNED);
+}
+
+/* The kernel's own figure, in us, so that what it does around is not counted */
+static void gup_fast(long unused)
+{
+	static const struct { const char *metric; unsigned int cmd; int pages; } windows[] = {
+		{ "gup-1", GUP_FAST_BENCHMARK, 1 }, { "gup-512", GUP_FAST_BENCHMARK, 512 },
+		{ "gup-5120", GUP_FAST_BENCHMARK, PINNED }, { "pin-1", PIN_FAST_BENCHMARK, 1 },
+		{ "pin-512", PIN_FAST_BENCHMARK, 512 }, { "pin-5120", PIN_FAST_BENCHMARK, PINNED },
+	};
+	int i, fd = open(GUP, O_RDWR);
+
+	want(fd >= 0, GUP);
+	map(region(0), PINNED * page);
+	for (i = 0; i < PINNED; i++)
+		region(0)[i * page] = 1;
+	for (i = 0; i < sizeof(windows) / sizeof(windows[0]); i++)
+		gup_window(fd, windows[i].metric, windows[i].cmd, windows[i].pages);
+	munmap((void *)region(0), PINNED * page);
+	close(fd);
+}
+
 static void each_run(void (*what)(long), long size)
 {
-	for (run = 0; run <= RUNS; run++)
+	for (run = 0; run <= runs; run++)
 		what(size);
 }
 
@@ -354,10 +430,14 @@ int main(void)
 {
 	static const char *const thp[] = { "collapse", "thp-split", "thp-munmap", "file-collapse" };
 	long size;
-	int i;
+	int i, quick;
 
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	quick = parameter("bench.quick=");
+	if (quick)
+		runs = QUICK;
 	page = getpagesize();
 	want(number("/proc/stat", "cpu1") == -1, "one CPU");
 	barrier_fd = open(BARRIER, O_WRONLY);
@@ -372,18 +452,22 @@ int main(void)
 
 	spin();
 	/* First those that want memory as it is after boot. */
-	if (size > 0) {
+	if (size > 0 && !quick) {
 		huge = size * (size > 8 * (long)MB ? 32 : 128);
 		each_run(huge_pages, size);
 		each_run(huge_file, size);
 	}
-	each_run(fault_and_munmap, 0);
-	each_run(dense_fault, parameter("bench.range=") * MB);
-	each_run(small_munmap, 0);
-	each_run(fork_and_exit, 0);
-	each_run(only_exit, 0);
-	for (i = 0; size <= 0 && i < 4; i++)
-		say("bench: %s n/a no huge pages in this guest", thp[i]);
+	if (!quick) {
+		each_run(fault_and_munmap, 0);
+		each_run(dense_fault, parameter("bench.range=") * MB);
+		each_run(small_munmap, 0);
+		each_run(fork_and_exit, 0);
+		each_run(only_exit, 0);
+		for (i = 0; size <= 0 && i < 4; i++)
+			say("bench: %s n/a no huge pages in this guest", thp[i]);
+	}
+	each_run(move_pages, 0);
+	each_run(gup_fast, 0);
 	say("bench: end");
 	finish();
 	return 0;

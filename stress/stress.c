@@ -6,7 +6,8 @@
  * two slots. In a world three workers (two in private memory that share a huge
  * page, one in a shared file) write, drop, unmap, move, protect, collapse and
  * fork, and always know what each of their pages holds; one thread faults in
- * memory that another fills with userfaultfd; one reads all that through /proc,
+ * memory that another fills with userfaultfd; two move pages between two tables,
+ * with mremap() and with UFFDIO_MOVE; one reads all that through /proc,
  * process_vm_readv(), vmsplice() and futexes, its own world's and the other's,
  * and must find nothing but what belongs there. In every second world
  * allocations fail (in debug kernels), every second one ends by exit_group() in
@@ -19,7 +20,8 @@
  */
 #include "guest.h"
 #include <linux/futex.h>
-#include <linux/userfaultfd.h>
+#include "thread.h"
+#include "moves.h"
 
 #define SLOTS	2
 #define WORKERS	3
@@ -31,15 +33,17 @@
  */
 #define KERNELS	64
 #define BASE	((char *)(1024 * MB))
+#define MOVES	((char *)(64 * 1024 * MB))
 #define RW	(PROT_READ | PROT_WRITE)
 #define COUNT(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
 typedef unsigned int u32;
 
 enum { WRITE, CHECK, DROP, REMAP, MOVE, PROTECT, COLLAPSE, ADVISE, FORK,
-       UFFD, PROC, REMOTE, FAST, WORLD, NR_KINDS };
+       UFFD, PROC, REMOTE, FAST, MREMAP, UFFDMOVE, WORLD, NR_KINDS };
 static const char *const kinds[] = { "write", "check", "drop", "remap", "move",
-	"protect", "collapse", "advise", "fork", "uffd", "proc", "remote", "fast", "world" };
+	"protect", "collapse", "advise", "fork", "uffd", "proc", "remote", "fast",
+	"mremap", "uffdio_move", "world" };
 
 static struct {		/* by all processes */
 	long done[NR_KINDS], well[NR_KINDS];
@@ -57,11 +61,12 @@ struct job {
 };
 
 /* From here on all is a world's own */
-static struct job jobs[WORKERS + 3];
+static struct job jobs[WORKERS + 5];
+static struct moves moves;
 static char stacks[COUNT(jobs)][32768] __attribute__((aligned(64)));
 static u32 wants[WORKERS][8192];
 static char text[65536], source[65536] __attribute__((aligned(65536)));
-static volatile int stop, left;
+static volatile int stop;
 static int slot, uffd = -1;
 
 static long psize, huge, area, span;	/* bytes of a page, a huge page, a worker's, of address space for it */
@@ -93,52 +98,6 @@ static void wrong(const char *what, const void *where, u32 is, u32 should)
 	while ((long)(call) < 0) \
 		if (++_n == 100000) { wrong(#call, NULL, (call), 0); break; } \
 	} while (0)
-
-static void begin(struct job *j)
-{
-	j->run(j);
-	__atomic_fetch_sub(&left, 1, __ATOMIC_RELEASE);
-	for (;;)
-		_syscall(__NR_exit, 0);
-}
-
-/* A thread that begins with j on a stack of its own; nolibc has none. */
-static long spawn(struct job *j)
-{
-	unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-			      CLONE_THREAD | CLONE_SYSVSEM;
-	long *sp = (long *)stacks[j - jobs + 1] - 32, ret;
-
-#if defined(__x86_64__)
-	sp[0] = (long)begin;
-	sp[1] = (long)j;
-	asm volatile("syscall; test %%rax, %%rax; jnz 1f; pop %%rax; pop %%rdi; call *%%rax; 1:"
-		     : "=a" (ret) : "0" (__NR_clone), "D" (flags), "S" (sp)
-		     : "rcx", "r11", "memory", "cc");
-#elif defined(__powerpc64__)
-	register long r0 asm("r0") = __NR_clone, r3 asm("r3") = flags, r4 asm("r4") = (long)sp;
-
-	sp[0] = 0;
-	sp[12] = (long)begin;
-	sp[13] = (long)j;
-	asm volatile("sc; bns+ 2f; neg 3, 3; 2: cmpdi 3, 0; bne 1f;"
-		     "ld 12, 96(1); ld 3, 104(1); mtctr 12; bctrl; 1:"
-		     : "+r" (r0), "+r" (r3), "+r" (r4) :
-		     : "memory", "cr0", "ctr", "lr", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12");
-	ret = r3;
-#elif defined(__s390x__)
-	register long r1 asm("1") = __NR_clone, r2 asm("2") = (long)sp, r3 asm("3") = flags;
-
-	sp[20] = (long)begin;
-	sp[21] = (long)j;
-	asm volatile("svc 0; ltgr 2, 2; jnz 1f; lg 1, 160(15); lg 2, 168(15); basr 14, 1; 1:"
-		     : "+d" (r1), "+d" (r2), "+d" (r3) : : "memory", "cc", "14");
-	ret = r2;
-#else
-#error no way to start a thread
-#endif
-	return ret;
-}
 
 /* First and last word of the page at P */
 static volatile u32 *word(char *p, int last)
@@ -483,6 +442,35 @@ static void read_all(struct job *j)
 	}
 }
 
+/* In bursts, for the others also want mmap_lock */
+static void remap_page(struct job *j)
+{
+	int i, ret;
+
+	for (i = 1; !stop; i++) {
+		ret = moves_remap(&moves);
+		did(MREMAP, ret != 0);
+		if (ret < 0)
+			wrong("mremap()ed page", moves.a[0], 0, MOVES_TAG);
+		if (i % 32 == 0)
+			usleep(20000);
+	}
+}
+
+static void uffd_page(struct job *j)
+{
+	int i, ret;
+
+	for (i = 1; !stop; i++) {
+		ret = moves_uffd(&moves);
+		did(UFFDMOVE, ret != 0);
+		if (ret < 0)
+			wrong("UFFDIO_MOVEd page", moves.b[0], 0, MOVES_TAG);
+		if (i % 32 == 0)
+			usleep(20000);
+	}
+}
+
 /* One world. Its memory is where every other's is. */
 static void world(u32 seed, int poor)
 {
@@ -516,9 +504,15 @@ static void world(u32 seed, int poor)
 	jobs[WORKERS].run = fault;
 	jobs[WORKERS + 1].run = read_all;
 	jobs[WORKERS + 2].run = fill;
+	jobs[WORKERS + 3].run = remap_page;
+	jobs[WORKERS + 4].run = uffd_page;
+	moves = (struct moves){
+		.base = MOVES, .len = psize, .reach = 16 * MB, .between = 300, .swapped = slot,
+	};
+	insist(moves_map(&moves));
 	left = COUNT(jobs);
 	for (i = 0; i < COUNT(jobs); i++)
-		insist(spawn(&jobs[i]));
+		insist(spawn((void (*)(void *))jobs[i].run, &jobs[i], stacks[i + 1]));
 
 	usleep(ms * 1000);
 	if (rnd(&seed) & 1)
@@ -528,6 +522,7 @@ static void world(u32 seed, int poor)
 		usleep(10000);
 	close(uffd);
 	insist(_syscall(__NR_munmap, BASE, 9 * span));
+	moves_unmap(&moves);
 	insist(i = number("/proc/self/status", "VmPTE:\t"));
 	if (i != tables)
 		wrong("VmPTE is", NULL, i, tables);

@@ -132,8 +132,10 @@ static void interrupts_come_in(struct kunit *test)
 	pgt_mm_use(mm);
 	for (i = 0; i < len; i += PMD_SIZE)
 		pgt_map(test, file, PGT_ADDR + i, min(len - i, PMD_SIZE));
-	for (i = 0; i < len; i += PAGE_SIZE)
+	for (i = 0; i < len; i += PAGE_SIZE) {
 		KUNIT_ASSERT_EQ(test, 0, get_user(val, (u8 __user *)(PGT_ADDR + i)));
+		KUNIT_ASSERT_EQ(test, 0, val);
+	}
 
 	s->cpu = raw_smp_processor_id();
 	INIT_CSD(&s->csd, interrupt, s);

@@ -46,7 +46,7 @@ static void lockless_walk_finds_entries(struct kunit *test)
 /* GUP_FAST_BATCH, and what is taken until the walk stops, or two of that */
 #define BATCH		(512 + 2 * PTRS_PER_PTE)
 /* As many as are needed to see interrupts come in the midst. */
-#define NR_PAGES	(4 * BATCH)
+#define NR_PAGES	(16 * BATCH)
 #define TRIALS		200
 #define ENOUGH		5
 

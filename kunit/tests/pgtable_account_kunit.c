@@ -487,6 +487,7 @@ static void second_destructor_warns(struct kunit *test)
 	long before = pgt_nr_pagetable();
 	struct ptdesc *ptdesc = lockless_table(test);
 
+	pgt_rearm_warnings(test);
 	pagetable_dtor(ptdesc);
 	kunit_warning_suppress(test) {
 		pagetable_dtor(ptdesc);
@@ -503,6 +504,7 @@ static void missing_destructor_warns(struct kunit *test)
 	struct ptdesc *ptdesc;
 
 	skip_if_warns_once(test);
+	pgt_rearm_warnings(test);
 	ptdesc = lockless_table(test);
 	lruvec_stat_sub_folio(ptdesc_folio(ptdesc), NR_PAGETABLE);
 	kunit_warning_suppress(test) {
@@ -536,6 +538,7 @@ static void forgotten_deposit_warns(struct kunit *test)
 	if (!radix_enabled())
 		kunit_skip(test, "deposits are not kept in a list");
 #endif
+	pgt_rearm_warnings(test);
 	mm = pgt_mm_create(test);
 	build_tree(test, mm);
 	pmd = pgt_pmd(test, mm, PGT_ADDR);

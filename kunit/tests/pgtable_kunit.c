@@ -23,6 +23,7 @@
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 
+#include <asm/sections.h>
 #include <asm/tlb.h>
 
 #include "../internal.h"
@@ -35,6 +36,25 @@
 #define PGT_REFS		2
 
 KUNIT_DEFINE_ACTION_WRAPPER(pgt_mmput, mmput, struct mm_struct *);
+
+static void pgt_rearm(void *unused)
+{
+	memset(__start_once, 0, __end_once - __start_once);
+}
+
+/**
+ * pgt_rearm_warnings() - let a test that causes a warning use up none
+ * @test: the test
+ *
+ * VM_WARN_ON_ONCE_PAGE() warns once in the life of the kernel, whether that is
+ * suppressed or not. Let all that warn once warn again, as clear_warn_once in
+ * debugfs does: now, for the test, and when it ends, for the kernel.
+ */
+void pgt_rearm_warnings(struct kunit *test)
+{
+	pgt_rearm(NULL);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, pgt_rearm, NULL));
+}
 
 /**
  * pgt_mm_create() - create an mm that has no user task
@@ -492,16 +512,29 @@ static bool no_pte_level(struct mm_struct *mm)
 	return false;
 }
 
-/*
- * A pair of entries, the first of which leads to @table. On 32-bit ARM it is two
- * by itself; not on the stack, as Xen looks at it.
+/**
+ * pgt_pmd_pair() - a pair of PMD entries that no mm has
+ * @mm: the mm of @table
+ * @table: the table that the first entry leads to, for pmd_populate()
+ *
+ * On 32-bit ARM the first entry is two by itself. They are not on the stack, as
+ * Xen looks at the page, and so does pte_alloc_one_near().
+ *
+ * Return: the first entry, for pgt_pmd_pair_free().
  */
-static pmd_t *pmd_pair(struct mm_struct *mm, void *table)
+pmd_t *pgt_pmd_pair(struct mm_struct *mm, pgtable_t table)
 {
-	pmd_t *pmd = kcalloc(4, sizeof(*pmd), GFP_KERNEL | __GFP_NOFAIL);
+	struct ptdesc *ptdesc = pagetable_alloc(GFP_KERNEL | __GFP_ZERO | __GFP_NOFAIL, 0);
+	pmd_t *pmd = ptdesc_address(ptdesc);
 
-	pmd_populate(mm, pmd, (pgtable_t)table);
+	pagetable_pud_ctor(ptdesc);	/* a table without a lock */
+	pmd_populate(mm, pmd, table);
 	return pmd;
+}
+
+void pgt_pmd_pair_free(pmd_t *pmd)
+{
+	pagetable_dtor_free(virt_to_ptdesc(pmd));
 }
 
 static void *pte_get(struct mm_struct *mm, void *beside)
@@ -511,19 +544,19 @@ static void *pte_get(struct mm_struct *mm, void *beside)
 
 	if (!beside)
 		return pte_alloc_one(mm);
-	pmd = pmd_pair(mm, beside);
+	pmd = pgt_pmd_pair(mm, (pgtable_t)beside);
 	table = pte_alloc_one_near(mm, pmd + 1);
-	kfree(pmd);
+	pgt_pmd_pair_free(pmd);
 	return table;
 }
 
 /* A pgtable_t is not the same everywhere: let an entry tell. */
 static struct page *pte_table_page(struct mm_struct *mm, void *table)
 {
-	pmd_t *pmd = pmd_pair(mm, table);
+	pmd_t *pmd = pgt_pmd_pair(mm, (pgtable_t)table);
 	struct page *page = pmd_page(*pmd);
 
-	kfree(pmd);
+	pgt_pmd_pair_free(pmd);
 	return page;
 }
 

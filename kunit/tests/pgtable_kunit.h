@@ -60,12 +60,16 @@ bool pgt_destructed(const struct pgt_witness *w);
 void pgt_expect_alive(struct kunit *test, const struct pgt_witness *w);
 void pgt_expect_gone(struct kunit *test, const struct pgt_witness *w);
 
+pmd_t *pgt_pmd_pair(struct mm_struct *mm, pgtable_t table);
+void pgt_pmd_pair_free(pmd_t *pmd);
+
 struct mmu_gather;
 struct pgt_reader;
 struct pgt_reader *pgt_reader_start(struct kunit *test);
 void pgt_reader_stop(struct kunit *test, struct pgt_reader *reader);
 
 unsigned int pgt_other_cpu(struct kunit *test);
+void pgt_rearm_warnings(struct kunit *test);
 void pgt_wait_for_frees(void);
 long pgt_nr_pagetable(void);
 int pgt_print_geometry(struct kunit_suite *suite);

@@ -20,10 +20,10 @@
 /* PTE tables that go into one page if they are allocated in order, from PACKED_ADDR */
 static int tables_per_page(void)
 {
-#if defined(CONFIG_S390)
-	return PAGE_SIZE / _PAGE_TABLE_SIZE;
-#elif defined(CONFIG_PPC)
+#if defined(CONFIG_PPC)
 	return PAGE_SIZE / PTE_FRAG_SIZE;
+#elif defined(CONFIG_S390)
+	return PAGE_SIZE / _PAGE_TABLE_SIZE;
 #else
 	return 1;
 #endif
@@ -203,20 +203,25 @@ static void place_is_used_once(struct kunit *test)
 	pgt_expect_gone(test, w);
 }
 
+static void __maybe_unused free_pair(void *pair)
+{
+	pgt_pmd_pair_free(pair);
+}
+
 /* Nor is a table cut from a page that waits to be freed, though its entry is seen. */
 static void dying_page_is_not_cut(struct kunit *test)
 {
 #if defined(CONFIG_S390) && defined(CONFIG_TRANSPARENT_HUGEPAGE)
 	struct mm_struct *mm = pgt_mm_create(test);
-	pmd_t *pair = kunit_kcalloc(test, 2, sizeof(*pair), GFP_KERNEL);
 	struct pgt_reader *reader;
 	struct pgt_witness *w;
 	pgtable_t table;
+	pmd_t *pair;
 
-	KUNIT_ASSERT_NOT_NULL(test, pair);
 	table = pte_alloc_one(mm);
 	KUNIT_ASSERT_NOT_NULL(test, table);
-	pmd_populate(mm, pair, table);
+	pair = pgt_pmd_pair(mm, table);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_pair, pair));
 	w = pgt_witness_table(test, pmd_page(*pair));
 
 	reader = pgt_reader_start(test);
@@ -240,12 +245,15 @@ static void huge_page_is_not_cut(struct kunit *test)
 {
 #ifdef CONFIG_S390
 	struct mm_struct *mm = pgt_mm_create(test);
-	pmd_t *pair = kunit_kcalloc(test, 2, sizeof(*pair), GFP_KERNEL);
 	struct page *page;
 	pgtable_t table;
-	pmd_t huge;
+	pmd_t *pair, huge;
 
-	KUNIT_ASSERT_NOT_NULL(test, pair);
+	table = pte_alloc_one(mm);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	pair = pgt_pmd_pair(mm, table);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_pair, pair));
+	pte_free(mm, table);
 	/* As large as it says, for the entry has no more bits of the address. */
 	page = alloc_pages(GFP_KERNEL, PMD_SHIFT - PAGE_SHIFT);
 	KUNIT_ASSERT_NOT_NULL(test, page);
@@ -262,6 +270,63 @@ static void huge_page_is_not_cut(struct kunit *test)
 	__free_pages(page, PMD_SHIFT - PAGE_SHIFT);
 #else
 	kunit_skip(test, "tables are not paired");
+#endif
+}
+
+/* Beside a copy of an entry is no entry: nobody is to ask for a table near one. */
+static void copy_of_entry_warns(struct kunit *test)
+{
+#if defined(CONFIG_S390) && defined(CONFIG_PGTABLE_PACKED) && defined(CONFIG_DEBUG_VM)
+	struct mm_struct *mm = pgt_mm_create(test);
+	pmd_t pair[2] __aligned(sizeof(pmd_t) * 2) = { };
+	pgtable_t table = NULL;
+
+	pgt_rearm_warnings(test);
+	kunit_warning_suppress(test) {
+		table = pte_alloc_one_near(mm, pair);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	if (table)
+		pte_free(mm, table);
+#else
+	kunit_skip(test, "needs DEBUG_VM, and tables that are paired");
+#endif
+}
+
+/*
+ * A reference that is dropped twice does not free the page while somebody may
+ * still read it, and DEBUG_VM tells. Any architecture's allocator will do.
+ */
+static void second_put_warns(struct kunit *test)
+{
+#ifdef CONFIG_PGTABLE_PACKED
+	struct mm_struct *mm = pgt_mm_create(test);
+	struct pgt_reader *reader;
+	struct pgt_witness *w;
+	void *cache = NULL;
+	void *table;
+
+	pgt_other_cpu(test);	/* or skip, before anything is allocated */
+	table = pagetable_alloc_cached(mm, &cache, PAGE_SIZE / 2,
+				       GFP_KERNEL | __GFP_ZERO, pagetable_pte_ctor);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	pagetable_drop_cached(&cache, PAGE_SIZE / 2);
+	w = pgt_witness_table(test, virt_to_page(table));
+
+	pgt_rearm_warnings(test);
+	reader = pgt_reader_start(test);
+	pagetable_put(virt_to_ptdesc(table));
+	pgt_expect_alive(test, w);
+	kunit_warning_suppress(test) {
+		pagetable_put(virt_to_ptdesc(table));
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, IS_ENABLED(CONFIG_DEBUG_VM));
+	}
+	pgt_expect_alive(test, w);
+	pgt_reader_stop(test, reader);
+	pgt_wait_for_frees();
+	pgt_expect_gone(test, w);
+#else
+	kunit_skip(test, "no tables share a page");
 #endif
 }
 
@@ -576,6 +641,8 @@ static struct kunit_case pgtable_packed_cases[] = {
 	KUNIT_CASE(place_is_used_once),
 	KUNIT_CASE(dying_page_is_not_cut),
 	KUNIT_CASE(huge_page_is_not_cut),
+	KUNIT_CASE(copy_of_entry_warns),
+	KUNIT_CASE(second_put_warns),
 	KUNIT_CASE(page_goes_with_its_last_table),
 	KUNIT_CASE(exit_with_part_of_a_page),
 	KUNIT_CASE(threads_get_tables_of_their_own),

@@ -24,8 +24,12 @@ need_space() {
 		die "$out has $have GB free and this needs $1 GB: free some, or make out/ a link to a bigger disk"
 }
 
-# The patches in order, as paths below patches/, without the marks of groups.
-series() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$top/patches/series"; }
+# The patches in order, or those of some groups, as paths below patches/, without the marks.
+series() { # [GROUP...]
+	awk -v only=" $* " '/^# (topic|block) / { name = $3; sub(/:$/, "", name) }
+		{ sub(/#.*/, ""); sub(/[ \t]+$/, "") }
+		/./ && (only ~ /^ *$/ || index(only, " " name " "))' "$top/patches/series"
+}
 
 # The groups that patches/series marks: a topic's name or a block's number, how many
 # patches, title. Topic N is in the folder N-NAME, the blocks are in patches/ itself.
@@ -33,14 +37,70 @@ groups() {
 	awk '/^# (topic|block) / {
 			if (n) print name, n, title
 			n = 0; name = $3; sub(/:$/, "", name)
-			title = $0; sub(/^[^:]*: /, "", title); sub(/; (needs|to): .*/, "", title)
+			title = $0; sub(/^[^:]*: /, "", title); sub(/; (needs|to|mainline): .*/, "", title)
 		}
 		/^[^#]/ { n++ }
 		END { if (n) print name, n, title }' "$top/patches/series"
 }
 
-# One word that changes when the series does.
-series_id() { (cd "$top/patches" && cat series $(series)) | sha256sum | cut -c1-16; }
+# A field of a topic's mark: needs, to or mainline.
+mark() { # TOPIC FIELD
+	sed -nE "s/^# topic $1:.*; $2: ([^;]*).*/\1/p" "$top/patches/series" | tr , ' '
+}
+
+# What a topic needs, directly or not, in order. What it needs comes before it.
+needs() { # TOPIC
+	local name wanted=" $1 " found=
+	while read -r name _; do
+		[[ $wanted == *" $name "* ]] || continue
+		wanted+="$(mark "$name" needs) "
+		[ "$name" = "$1" ] || found="$name $found"
+	done < <(groups | tac)
+	echo "$found"
+}
+
+# One word that changes when the series, or some groups of it, do.
+# shellcheck disable=SC2120 # all of it without arguments
+series_id() { (cd "$top/patches" && cat series $(series "$@")) | sha256sum | cut -c1-16; }
+
+# Commits of patches on top of another commit, whose name is BASE, in an index of our own:
+# what git am does, but for a work tree. Prints the last.
+commits() { # BASE COMMIT PATCH...
+	local base=$1 head=$2 p
+	local -x GIT_INDEX_FILE GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_AUTHOR_DATE GIT_COMMITTER_DATE
+	shift 2
+	am=$(mktemp -d "$out/am.XXXXXX")
+	trap 'rm -rf "$am"' EXIT
+	info() { sed -n "s/^$1: //p" "$am/info"; }
+	GIT_INDEX_FILE=$am/index
+	g -C "$base_repo" read-tree "$head"
+	for p; do
+		g mailinfo "$am/msg" "$am/patch" <"$top/patches/$p" >"$am/info" || die "patches/$p is no mail"
+		(cd "$base_repo" && g apply --cached "$am/patch") 2>"$out/am.log" ||
+			die "$p does not apply to $base: see $out/am.log; the series is for v7.3-rc7"
+		GIT_AUTHOR_NAME=$(info Author) GIT_AUTHOR_EMAIL=$(info Email) GIT_AUTHOR_DATE=$(info Date)
+		GIT_COMMITTER_DATE=$GIT_AUTHOR_DATE
+		head=$({ info Subject; echo; cat "$am/msg"; } | g stripspace |
+			g -C "$base_repo" commit-tree "$(g -C "$base_repo" write-tree)" -p "$head") || die "cannot commit $p to $base"
+	done
+	echo "$head"
+}
+
+# The commit that some groups make on top of another one. Kept in out/heads, as it
+# takes a second a patch.
+stack() { # BASE GROUP...
+	local base=$1 head group key new
+	head=$(git -C "$base_repo" rev-parse "$1^{commit}")
+	shift
+	for group; do
+		key=$head-$(cd "$top/patches" && cat $(series "$group") | sha256sum | cut -c1-16)
+		new=$(sed -n "s/^$key //p" "$out/heads" 2>/dev/null | tail -n 1)
+		git -C "$base_repo" cat-file -e "${new:-none}" 2>/dev/null ||
+			{ new=$(commits "$base" "$head" $(series "$group")) && echo "$key $new" >>"$out/heads"; } || return
+		head=$new
+	done
+	echo "$head"
+}
 
 # git with an identity of ours, whatever the user has; never signing, no hooks.
 g() { git -c user.name=base -c user.email=base@localhost -c commit.gpgsign=false \

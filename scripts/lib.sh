@@ -45,7 +45,7 @@ groups() {
 
 # A field of a topic's mark: needs, to or mainline.
 mark() { # TOPIC FIELD
-	sed -nE "s/^# topic $1:.*; $2: ([^;]*).*/\1/p" "$top/patches/series" | tr , ' '
+	sed -nE "s/^# topic $1( \(RFC\))?:.*; $2: ([^;]*).*/\2/p" "$top/patches/series" | tr , ' '
 }
 
 # What a topic needs, directly or not, in order. What it needs comes before it.
@@ -105,3 +105,15 @@ stack() { # BASE GROUP...
 # git with an identity of ours, whatever the user has; never signing, no hooks.
 g() { git -c user.name=base -c user.email=base@localhost -c commit.gpgsign=false \
 	-c core.hooksPath=/dev/null -c gc.auto=0 -c core.abbrev=12 "$@"; }
+
+# A copy of the scripts and what they read in DIR, to spoil or to try things in: its base is
+# what is in DIR/user, which becomes a clone of Linux.
+copy_us() { # DIR
+	cp -r "$top"/{scripts,patches,kunit,configs} "$1/"
+	g init -q "$1/user"
+	g -C "$1/user" add -A
+	g -C "$1/user" commit -q -m base
+	g -C "$1/user" tag v7.3-rc7-debian
+	mkdir "$1/out"
+	g clone -q --bare "$1/user" "$1/out/linux"
+}

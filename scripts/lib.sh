@@ -48,9 +48,11 @@ mark() { # TOPIC FIELD
 	sed -nE "s/^# topic $1( \(RFC\))?:.*; $2: ([^;]*).*/\2/p" "$top/patches/series" | tr , ' '
 }
 
-# What a topic needs, directly or not, in order. What it needs comes before it.
-needs() { # TOPIC
+# What a topic needs, directly or not, in order. What it needs comes before it. A block
+# needs all before it.
+needs() { # GROUP
 	local name wanted=" $1 " found=
+	[[ $1 != [0-9]* ]] || { groups | sed "/^$1 /,\$d; s/ .*//"; return; }
 	while read -r name _; do
 		[[ $wanted == *" $name "* ]] || continue
 		wanted+="$(mark "$name" needs) "
@@ -105,6 +107,44 @@ stack() { # BASE GROUP...
 # git with an identity of ours, whatever the user has; never signing, no hooks.
 g() { git -c user.name=base -c user.email=base@localhost -c commit.gpgsign=false \
 	-c core.hooksPath=/dev/null -c gc.auto=0 -c core.abbrev=12 "$@"; }
+
+# Is a topic in BASE already? Its mark names the release of mainline that has it, then the
+# commits: "mainline: v7.4 0123456789ab ...". A base with a history has it if all of them are
+# in it, or named by commits that brought them there (in stable, or by cherry-pick -x); one
+# without, as Debian's, by its version too. Not by diffs: mainline's are not ours.
+in_base() { # BASE TOPIC
+	local release ids id brought have=() lack=()
+	read -r release ids <<<"$(mark "$2" mainline)"
+	[ -n "$release" ] || return
+	if (($(git -C "$base_repo" rev-list --count --max-count=100 "$1") < 100)); then
+		git -C "$base_repo" show "$1:Makefile" 2>/dev/null | sed -nE 's/^(VERSION|PATCHLEVEL) = //p' | paste -sd. |
+			cat <(echo "${release#v}") - | sort -VC && return
+	fi
+	# Later than the commits themselves, so not in all of the history.
+	brought=$(git -C "$base_repo" log --since=2026-09-01 --format=%B "$1" |
+		sed -nE 's/^(commit|\[ Upstream commit|\(cherry picked from commit) ([0-9a-f]{12,40})( upstream\.| \]|\))$/\2/p')
+	for id in $ids; do
+		if git -C "$base_repo" merge-base --is-ancestor "$id" "$1" 2>/dev/null || grep -q "^$id" <<<"$brought"; then
+			have+=("$id")
+		else
+			lack+=("$id")
+		fi
+	done
+	((${#have[@]} == 0 || ${#lack[@]} == 0)) ||
+		die "$1 has ${have[*]} of topic $2 and not ${lack[*]}: take one before or after all of them"
+	((${#have[@]}))
+}
+
+# The groups to apply to BASE, of those given or of all: without those that it has.
+wanted() { # BASE [GROUP...]
+	local base=$1 name some
+	shift
+	some=("$@")
+	(($#)) || mapfile -t some < <(groups | cut -d' ' -f1)
+	for name in "${some[@]}"; do
+		if in_base "$base" "$name"; then say "topic $name is left out: $base has it"; else echo "$name"; fi
+	done
+}
 
 # A copy of the scripts and what they read in DIR, to spoil or to try things in: its base is
 # what is in DIR/user, which becomes a clone of Linux.

@@ -12,6 +12,13 @@ export CCACHE_DIR=$out/ccache CCACHE_MAXSIZE=20G PYTHONDONTWRITEBYTECODE=1
 export GIT_OPTIONAL_LOCKS=0
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH LC_ALL=C.UTF-8
 
+# --help prints the comment at the top of a script, and nothing else happens.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+[[ " $* " != *" --help "* && ${1-} != -h ]] || { usage; exit; }
+
+# For arguments that cannot be
+bad_usage() { usage | grep ^usage: >&2; exit 1; }
+
 say() { printf '[%3d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 

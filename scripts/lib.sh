@@ -153,6 +153,25 @@ wanted() { # BASE [GROUP...]
 	done
 }
 
+# A private apt state: the suites are not the system's, the mirror is. Sets apt, its
+# directory, and A, options of apt.
+suites() { # SUITE...
+	local mirror s
+	apt=$out/apt
+	mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial
+	mirror=$(apt-get indextargets --format '$(SITE) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
+		awk '$2 == "Debian" && $1 !~ /security/ { print $1; exit }')
+	[ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | head -n 1)
+	[ -n "$mirror" ] ||
+		die "apt has no mirror of Debian: configure one, or pass a clone of Linux: scripts/run --tree DIR"
+	for s; do
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $s main"
+	done >"$apt/sources.list"
+	A=(-qq -o "Dir::State=$apt/state" -o "Dir::Cache=$apt/cache" -o "Dir::Etc::SourceList=$apt/sources.list"
+		-o Dir::Etc::SourceParts=/dev/null -o Dir::State::status=/var/lib/dpkg/status -o "APT::Sandbox::User=$(id -un)")
+	apt-get "${A[@]}" update >"$apt/log" 2>&1 || die "apt-get update failed: see $apt/log"
+}
+
 # A copy of the scripts and what they read in DIR, to spoil or to try things in: its base is
 # what is in DIR/user, which becomes a clone of Linux.
 copy_us() { # DIR

@@ -31,17 +31,17 @@ need_space() {
 		die "$out has $have GB free and this needs $1 GB: free some, or make out/ a link to a bigger disk"
 }
 
-# The patches in order, or those of some groups, as paths below patches/, without the marks.
-series() { # [GROUP...]
-	awk -v only=" $* " '/^# (topic|block) / { name = $3; sub(/:$/, "", name) }
+# The patches in order, or those of some topics, as paths below patches/, without the marks.
+series() { # [TOPIC...]
+	awk -v only=" $* " '/^# topic / { name = $3; sub(/:$/, "", name) }
 		{ sub(/#.*/, ""); sub(/[ \t]+$/, "") }
 		/./ && (only ~ /^ *$/ || index(only, " " name " "))' "$top/patches/series"
 }
 
-# The groups that patches/series marks: a topic's name or a block's number, how many
-# patches, title. Topic N is in the folder N-NAME, the blocks are in patches/ itself.
-groups() {
-	awk '/^# (topic|block) / {
+# The topics that patches/series marks: name, how many patches, title. Topic N is in the
+# folder N-NAME.
+topics() {
+	awk '/^# topic / {
 			if (n) print name, n, title
 			n = 0; name = $3; sub(/:$/, "", name)
 			title = $0; sub(/^[^:]*: /, "", title); sub(/; (needs|to|mainline): .*/, "", title)
@@ -52,23 +52,21 @@ groups() {
 
 # A field of a topic's mark: needs, to or mainline.
 mark() { # TOPIC FIELD
-	sed -nE "s/^# topic $1( \(RFC\))?:.*; $2: ([^;]*).*/\2/p" "$top/patches/series" | tr , ' '
+	sed -nE "s/^# topic $1:.*; $2: ([^;]*).*/\1/p" "$top/patches/series" | tr , ' '
 }
 
-# What a topic needs, directly or not, in order. What it needs comes before it. A block
-# needs all before it.
-needs() { # GROUP
+# What a topic needs, directly or not, in order. What it needs comes before it.
+needs() { # TOPIC
 	local name wanted=" $1 " found=
-	[[ $1 != [0-9]* ]] || { groups | sed "/^$1 /,\$d; s/ .*//"; return; }
 	while read -r name _; do
 		[[ $wanted == *" $name "* ]] || continue
 		wanted+="$(mark "$name" needs) "
 		[ "$name" = "$1" ] || found="$name $found"
-	done < <(groups | tac)
+	done < <(topics | tac)
 	echo "$found"
 }
 
-# One word that changes when the series, or some groups of it, do.
+# One word that changes when the series, or some topics of it, do.
 # shellcheck disable=SC2120 # all of it without arguments
 series_id() { (cd "$top/patches" && cat series $(series "$@")) | sha256sum | cut -c1-16; }
 
@@ -95,17 +93,17 @@ commits() { # BASE COMMIT PATCH...
 	echo "$head"
 }
 
-# The commit that some groups make on top of another one. Kept in out/heads, as it
+# The commit that some topics make on top of another one. Kept in out/heads, as it
 # takes a second a patch.
-stack() { # BASE GROUP...
-	local base=$1 head group key new
+stack() { # BASE TOPIC...
+	local base=$1 head topic key new
 	head=$(git -C "$base_repo" rev-parse "$1^{commit}")
 	shift
-	for group; do
-		key=$head-$(cd "$top/patches" && cat $(series "$group") | sha256sum | cut -c1-16)
+	for topic; do
+		key=$head-$(cd "$top/patches" && cat $(series "$topic") | sha256sum | cut -c1-16)
 		new=$(sed -n "s/^$key //p" "$out/heads" 2>/dev/null | tail -n 1)
 		git -C "$base_repo" cat-file -e "${new:-none}" 2>/dev/null ||
-			{ new=$(commits "$base" "$head" $(series "$group")) && echo "$key $new" >>"$out/heads"; } || return
+			{ new=$(commits "$base" "$head" $(series "$topic")) && echo "$key $new" >>"$out/heads"; } || return
 		head=$new
 	done
 	echo "$head"
@@ -142,12 +140,12 @@ in_base() { # BASE TOPIC
 	((${#have[@]}))
 }
 
-# The groups to apply to BASE, of those given or of all: without those that it has.
-wanted() { # BASE [GROUP...]
+# The topics to apply to BASE, of those given or of all: without those that it has.
+wanted() { # BASE [TOPIC...]
 	local base=$1 name some
 	shift
 	some=("$@")
-	(($#)) || mapfile -t some < <(groups | cut -d' ' -f1)
+	(($#)) || mapfile -t some < <(topics | cut -d' ' -f1)
 	for name in "${some[@]}"; do
 		if in_base "$base" "$name"; then say "topic $name is left out: $base has it"; else echo "$name"; fi
 	done

@@ -43,8 +43,8 @@ static void lockless_walk_finds_entries(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, pmdp, pgt_pmd(test, mm, addr));
 }
 
-/* GUP_FAST_BATCH, and what is taken until the walk stops, or two of that */
-#define BATCH		(512 + 2 * PTRS_PER_PTE)
+/* GUP_FAST_BATCH, and as much again for a sender that is late */
+#define BATCH		(2 * 512)
 /* As many as are needed to see interrupts come in the midst. */
 #define NR_PAGES	(16 * BATCH)
 #define TRIALS		200

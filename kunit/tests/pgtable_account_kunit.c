@@ -293,36 +293,45 @@ static void locks_are_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, before, nr_locks());
 }
 
-/* A lock is freed once, and by no other table than the one that it is of. */
-static void destructor_frees_own_lock(struct kunit *test)
-{
 #if PGT_ALLOC_LOCKS
-	struct mm_struct *mm = pgt_mm_create(test);
-	struct ptdesc *table, *pgd_desc;
-	long before;
-	pgd_t *pgd;
+/* A PGD has no lock. Xen PV has something of its own in the same place. */
+static void pgd_frees_no_lock(struct kunit *test, struct mm_struct *mm,
+			      struct ptdesc *table)
+{
+#ifdef __pgd_alloc
+	pgd_t *pgd = __pgd_alloc(mm, 0);
+	long before = nr_locks();
 
-	if (nr_locks() < 0)
-		kunit_skip(test, "needs slab_debug=U,page->ptl");
-	table = pagetable_alloc(GFP_KERNEL, 0);
-	KUNIT_ASSERT_NOT_NULL(test, table);
-	pgd = __pgd_alloc(mm, 0);
-	if (!pgd || !pagetable_pte_ctor(mm, table)) {
-		if (pgd)
-			__pgd_free(mm, pgd);
-		pagetable_free(table);
-		KUNIT_FAIL_AND_ABORT(test, "no memory");
+	if (!pgd) {
+		KUNIT_FAIL(test, "no memory");
+		return;
 	}
-
-	/* Xen PV has something of its own there. */
-	before = nr_locks();
-	pgd_desc = virt_to_ptdesc(pgd);
-	pgd_desc->ptl = table->ptl;
+	virt_to_ptdesc(pgd)->ptl = table->ptl;
 	__pgd_free(mm, pgd);
 	if (nr_locks() < before) {
 		KUNIT_FAIL(test, "a PGD freed a lock");
 		table->ptl = NULL;
 	}
+#endif
+}
+#endif
+
+/* A lock is freed once, and by no other table than the one that it is of. */
+static void destructor_frees_own_lock(struct kunit *test)
+{
+#if PGT_ALLOC_LOCKS
+	struct mm_struct *mm = pgt_mm_create(test);
+	struct ptdesc *table;
+
+	if (nr_locks() < 0)
+		kunit_skip(test, "needs slab_debug=U,page->ptl");
+	table = pagetable_alloc(GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	if (!pagetable_pte_ctor(mm, table)) {
+		pagetable_free(table);
+		KUNIT_FAIL_AND_ABORT(test, "no memory");
+	}
+	pgd_frees_no_lock(test, mm, table);
 
 	pagetable_dtor(table);
 	KUNIT_EXPECT_NULL(test, table->ptl);

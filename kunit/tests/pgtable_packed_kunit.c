@@ -203,6 +203,28 @@ static void place_is_used_once(struct kunit *test)
 	pgt_expect_gone(test, w);
 }
 
+/* A table that was never visible does not wait for RCU if its page has no other. */
+static void hidden_table_is_freed_at_once(struct kunit *test)
+{
+#ifdef CONFIG_S390
+	struct mm_struct *mm = pgt_mm_create(test);
+	struct pgt_reader *reader;
+	struct pgt_witness *w;
+	pgtable_t table;
+
+	pgt_other_cpu(test);	/* or skip, before anything is allocated */
+	table = pte_alloc_one(mm);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	w = pgt_witness_table(test, virt_to_page(table));
+	reader = pgt_reader_start(test);
+	pte_free(mm, table);
+	pgt_expect_gone(test, w);
+	pgt_reader_stop(test, reader);
+#else
+	kunit_skip(test, "tables are not paired");
+#endif
+}
+
 static void __maybe_unused free_pair(void *pair)
 {
 	pgt_pmd_pair_free(pair);
@@ -639,6 +661,7 @@ static struct kunit_case pgtable_packed_cases[] = {
 	KUNIT_CASE(pair_shares_a_page),
 	KUNIT_CASE(lone_tables_take_no_more),
 	KUNIT_CASE(place_is_used_once),
+	KUNIT_CASE(hidden_table_is_freed_at_once),
 	KUNIT_CASE(dying_page_is_not_cut),
 	KUNIT_CASE(huge_page_is_not_cut),
 	KUNIT_CASE(copy_of_entry_warns),

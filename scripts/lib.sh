@@ -17,7 +17,7 @@ usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 [[ " $* " != *" --help "* && ${1-} != -h ]] || { usage; exit; }
 
 # For arguments that cannot be
-bad_usage() { usage | grep ^usage: >&2; exit 1; }
+wrong_usage() { usage | grep ^usage: >&2; exit 1; }
 
 say() { printf '[%3d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
